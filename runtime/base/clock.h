@@ -1,0 +1,12 @@
+/* Monotonic time. */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+/// Nanoseconds of wall time since some fixed moment.
+uint64_t clock_now_ns(void);
+/// Nanoseconds of CPU time that the calling thread has used.
+uint64_t clock_thread_cpu_ns(void);
+
+#endif

@@ -1,0 +1,5 @@
+#include "pumice.h"
+
+#include <stdlib.h>
+
+void pum_free(void *memory) { free(memory); }
