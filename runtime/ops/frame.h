@@ -1,0 +1,48 @@
+/* Recording one pass over the model: ops add dispatches, the frame puts barriers only where ranges conflict, cuts the work into
+ * submissions of bounded device time, and keeps the first failure. */
+#ifndef OPS_FRAME_H
+#define OPS_FRAME_H
+
+#include "ops/variants.h"
+#include "vk/commands.h"
+
+#include <stdatomic.h>
+
+/// One thread at a time. After a failure the ops that follow do nothing; op_frame_end reports it.
+typedef struct op_frame op_frame;
+
+/// kernels must outlive the frame.
+pum_status op_frame_create(op_kernels *kernels, op_frame **frame, pum_error *err);
+void op_frame_destroy(op_frame **frame);
+/// abort: while it is true nothing further is submitted and op_frame_end gives PUM_ERR_ABORTED; may be NULL.
+void op_frame_begin(op_frame *frame, atomic_bool *abort);
+/// Submits what is left and blocks until the device is done.
+pum_status op_frame_end(op_frame *frame, pum_error *err);
+
+typedef struct op_frame_counts {
+    uint32_t dispatches, barriers, submissions;
+} op_frame_counts;
+/// Of the frame that ended last.
+op_frame_counts op_frame_get_counts(const op_frame *frame);
+
+/* For the files of ops/ */
+
+op_kernels *op_frame_kernels(op_frame *frame);
+/// Remembers a failure (the first one counts). Returns status.
+pum_status op_frame_fail(op_frame *frame, pum_status status, const char *format, ...) BASE_PRINTF(3, 4);
+
+/// One dispatch.
+typedef struct op_dispatch {
+    const op_kernel *kernel; ///< NULL: nothing is recorded (op_kernel_get has failed and said so)
+    vk_span spans[VK_MAX_BINDINGS]; ///< [kernel's bindings]; n_bytes 0: the binding is not used, and gets any buffer
+    uint32_t writes;         ///< bit i: the kernel writes spans[i]; the others it only reads
+    const void *push;
+    uint32_t push_bytes;
+    uint32_t groups[3];      ///< 0 counts as 1 in [1] and [2]; groups[0] == 0 records nothing
+    double cost_flop, cost_bytes; ///< estimate, for cutting submissions
+} op_dispatch;
+void op_frame_dispatch(op_frame *frame, const op_dispatch *dispatch);
+/// Copies src to dst (equal n_bytes, multiple of 4) in order with the dispatches.
+void op_frame_copy(op_frame *frame, vk_span src, vk_span dst);
+
+#endif

@@ -1,0 +1,42 @@
+/* Buffers, spans of them, and a pool that hands out spans of a few large buffers. */
+#ifndef VK_MEMORY_H
+#define VK_MEMORY_H
+
+#include "vk/device.h"
+
+typedef enum vk_use {
+    VK_USE_DEVICE,   ///< fastest for kernels; mapped only where caps.unified
+    VK_USE_UPLOAD,   ///< host writes, device reads; mapped, coherent
+    VK_USE_READBACK, ///< device writes, host reads; mapped, coherent, cached where offered
+} vk_use;
+
+/// A storage and transfer buffer with memory of its own.
+typedef struct vk_buffer {
+    VkBuffer handle;
+    VkDeviceMemory memory;
+    uint64_t n_bytes;
+    void *mapped; ///< for the whole life of the buffer, or NULL
+} vk_buffer;
+
+/// what: the purpose, for messages. Errors: PUM_ERR_DEVICE_MEMORY with the bytes wanted and available, PUM_ERR_DEVICE.
+pum_status vk_buffer_create(vk_device *device, uint64_t n_bytes, vk_use use, const char *what, vk_buffer *buffer, pum_error *err);
+void vk_buffer_destroy(vk_device *device, vk_buffer *buffer);
+
+/// A stretch of a buffer, as kernels are given it. offset is a multiple of caps.storage_align where it is bound.
+typedef struct vk_span {
+    const vk_buffer *buffer;
+    uint64_t offset, n_bytes;
+} vk_span;
+
+/// The host's pointer to a span of a mapped buffer, or NULL.
+void *vk_span_mapped(vk_span span);
+
+/// Hands out spans of VK_USE_DEVICE buffers; nothing is given back before the pool goes. One thread at a time.
+typedef struct vk_pool vk_pool;
+/// block_bytes: size of the buffers it takes; a larger span gets a buffer of its own.
+pum_status vk_pool_create(vk_device *device, uint64_t block_bytes, const char *what, vk_pool **pool, pum_error *err);
+void vk_pool_destroy(vk_pool **pool);
+/// n_bytes <= caps.max_storage_range. Aligned to 256 and caps.storage_align.
+pum_status vk_pool_take(vk_pool *pool, uint64_t n_bytes, vk_span *span, pum_error *err);
+
+#endif

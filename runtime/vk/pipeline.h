@@ -1,0 +1,32 @@
+/* A compute pipeline: storage buffers in set 0 at bindings 0 … n_bindings-1, one block of push constants, specialization constants. */
+#ifndef VK_PIPELINE_H
+#define VK_PIPELINE_H
+
+#include "vk/device.h"
+
+enum { VK_MAX_BINDINGS = 12, VK_MAX_CONSTANTS = 16 };
+
+typedef struct vk_pipeline_params {
+    const char *name; ///< for messages
+    const uint32_t *words;
+    size_t n_words;
+    uint32_t n_bindings;
+    uint32_t push_bytes;            ///< <= caps.max_push_bytes
+    const uint32_t *constants;      ///< [n_constants] values of constant_id 0 … n_constants-1
+    uint32_t n_constants;
+    uint32_t require_subgroup_size; ///< 0: whatever the driver likes
+    bool require_full_subgroups;
+} vk_pipeline_params;
+
+typedef struct vk_pipeline {
+    VkPipeline handle;
+    VkPipelineLayout layout;
+    VkDescriptorSetLayout set_layout;
+    uint32_t n_bindings, push_bytes;
+} vk_pipeline;
+
+/// Any thread. Errors: PUM_ERR_DEVICE, naming the pipeline.
+pum_status vk_pipeline_create(vk_device *device, const vk_pipeline_params *params, vk_pipeline *pipeline, pum_error *err);
+void vk_pipeline_destroy(vk_device *device, vk_pipeline *pipeline);
+
+#endif

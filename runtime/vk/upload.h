@@ -1,0 +1,21 @@
+/* Streams bytes from the host to device buffers through a small ring of staging buffers; where device memory is mapped, straight into it. */
+#ifndef VK_UPLOAD_H
+#define VK_UPLOAD_H
+
+#include "vk/memory.h"
+
+typedef struct vk_upload vk_upload;
+
+/// stage_bytes: of one staging buffer, the most that one vk_upload_begin may ask for. One thread at a time.
+pum_status vk_upload_create(vk_device *device, uint64_t stage_bytes, vk_upload **upload, pum_error *err);
+/// Waits for what is under way.
+void vk_upload_destroy(vk_upload **upload);
+/// Memory of dst.n_bytes for the caller to fill (write only, in order), which vk_upload_end sends to dst.
+pum_status vk_upload_begin(vk_upload *upload, vk_span dst, void **bytes, pum_error *err);
+pum_status vk_upload_end(vk_upload *upload, pum_error *err);
+/// Blocks until all that was sent is on the device.
+pum_status vk_upload_finish(vk_upload *upload, pum_error *err);
+/// Host memory held for staging; 0 where device memory is mapped.
+uint64_t vk_upload_host_bytes(const vk_upload *upload);
+
+#endif
