@@ -2,16 +2,8 @@
 #ifndef OPS_VARIANTS_H
 #define OPS_VARIANTS_H
 
+#include "ops/shader_table.h"
 #include "vk/pipeline.h"
-
-/// One row of shaders/variants.txt, embedded.
-typedef struct shader_variant {
-    const char *name, *op, *needs;
-    const uint32_t *words;
-    size_t n_words;
-} shader_variant;
-extern const shader_variant shader_variants[];
-extern const size_t n_shader_variants;
 
 /// The pipelines of a device. Any thread.
 typedef struct op_kernels op_kernels;

@@ -1,0 +1,205 @@
+#include "ops/frame.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    N_COMMANDS = 3,   ///< submissions in flight at most
+    MAX_RANGES = 128, ///< touched since the last barrier; more than that just costs a barrier
+};
+
+/* A submission should take about half of the 100 ms that a desktop tolerates, so that a misjudged one still passes. */
+static const double TARGET_NS = 50e6;
+/* Before anything was measured: a slow device, so that the first submissions are rather too short. */
+static const double FIRST_NS_PER_FLOP = 0.5;
+static const double FLOP_PER_BYTE = 4; ///< what reading a byte counts as, in the estimate
+
+typedef struct range {
+    VkBuffer buffer;
+    uint64_t begin, end;
+    bool written;
+} range;
+
+typedef struct flight {
+    vk_commands *commands;
+    double cost; ///< estimated operations
+} flight;
+
+struct op_frame {
+    op_kernels *kernels;
+    vk_buffer unused; ///< stands in for bindings that a kernel does not use
+    flight flights[N_COMMANDS];
+    int current;
+    bool recording;
+    range ranges[MAX_RANGES];
+    int n_ranges;
+    double ns_per_flop; ///< measured, slowly moving
+    atomic_bool *abort;
+    op_frame_counts counts;
+    pum_status status;
+    pum_error error;
+};
+
+pum_status op_frame_create(op_kernels *kernels, op_frame **frame, pum_error *err) {
+    *frame = NULL;
+    op_frame *f = calloc(1, sizeof *f);
+    if (!f) return pum_fail_memory(err, "a frame", sizeof *f);
+    f->kernels = kernels;
+    f->ns_per_flop = FIRST_NS_PER_FLOP;
+    vk_device *device = op_kernels_device(kernels);
+    pum_status status = vk_buffer_create(device, 256, VK_USE_DEVICE, "an unused binding", &f->unused, err);
+    for (int i = 0; i < N_COMMANDS && status == PUM_OK; i++) status = vk_commands_create(device, &f->flights[i].commands, err);
+    if (status != PUM_OK) {
+        op_frame_destroy(&f);
+        return status;
+    }
+    *frame = f;
+    return PUM_OK;
+}
+
+void op_frame_destroy(op_frame **frame) {
+    op_frame *f = *frame;
+    if (!f) return;
+    for (int i = 0; i < N_COMMANDS; i++) vk_commands_destroy(&f->flights[i].commands);
+    vk_buffer_destroy(op_kernels_device(f->kernels), &f->unused);
+    free(f);
+    *frame = NULL;
+}
+
+op_kernels *op_frame_kernels(op_frame *frame) { return frame->kernels; }
+op_frame_counts op_frame_get_counts(const op_frame *frame) { return frame->counts; }
+
+pum_status op_frame_fail(op_frame *f, pum_status status, const char *format, ...) {
+    if (f->status != PUM_OK) return f->status;
+    va_list args;
+    va_start(args, format);
+    f->status = f->error.status = status;
+    vsnprintf(f->error.message, sizeof f->error.message, format, args);
+    va_end(args);
+    return status;
+}
+
+static void keep(op_frame *f, pum_status status, const pum_error *error) {
+    if (status != PUM_OK) op_frame_fail(f, status, "%s", error->message);
+}
+
+void op_frame_begin(op_frame *f, atomic_bool *abort) {
+    f->status = PUM_OK;
+    f->counts = (op_frame_counts){0};
+    f->abort = abort;
+    f->n_ranges = 0;
+    f->recording = false;
+}
+
+/* Waits for one submission and learns from its time what an operation costs. */
+static void land(op_frame *f, flight *flight) {
+    if (!vk_commands_pending(flight->commands)) return;
+    pum_error error;
+    uint64_t ns = 0;
+    pum_status status = vk_commands_wait(flight->commands, &ns, &error);
+    keep(f, status, &error);
+    // A driver may compile at the first dispatch: such a time is an outlier, and the average forgets it soon.
+    if (status == PUM_OK && ns > 0 && flight->cost > 0) {
+        double measured = (double)ns / flight->cost;
+        f->ns_per_flop = measured < f->ns_per_flop ? measured : fmin(f->ns_per_flop * 1.5, 0.7 * f->ns_per_flop + 0.3 * measured);
+    }
+    flight->cost = 0;
+}
+
+static bool start_recording(op_frame *f) {
+    if (f->status != PUM_OK) return false;
+    if (f->recording) return true;
+    if (f->abort && atomic_load(f->abort)) {
+        op_frame_fail(f, PUM_ERR_ABORTED, "stopped on request");
+        return false;
+    }
+    flight *flight = &f->flights[f->current];
+    land(f, flight);
+    if (f->status != PUM_OK) return false;
+    pum_error error;
+    keep(f, vk_commands_begin(flight->commands, &error), &error);
+    f->recording = f->status == PUM_OK;
+    if (f->recording && f->counts.submissions > 0) {
+        // Submissions of a queue start in order but may overlap: what the one before wrote must be seen.
+        vk_commands_barrier(flight->commands);
+        f->counts.barriers++;
+        f->n_ranges = 0;
+    }
+    return f->recording;
+}
+
+static void submit(op_frame *f) {
+    if (!f->recording) return;
+    f->recording = false;
+    pum_error error;
+    keep(f, vk_commands_submit(f->flights[f->current].commands, &error), &error);
+    f->counts.submissions++;
+    f->current = (f->current + 1) % N_COMMANDS;
+}
+
+pum_status op_frame_end(op_frame *f, pum_error *err) {
+    if (f->status == PUM_OK) submit(f);
+    for (int i = 0; i < N_COMMANDS; i++) land(f, &f->flights[(f->current + i) % N_COMMANDS]);
+    f->recording = false;
+    if (f->status != PUM_OK) return pum_fail(err, f->status, "%s", f->error.message);
+    return PUM_OK;
+}
+
+/* ---- barriers: only where a write meets a read or write of the same bytes */
+
+static bool conflicts(const op_frame *f, vk_span span, bool writes) {
+    for (int i = 0; i < f->n_ranges; i++) {
+        const range *r = &f->ranges[i];
+        if (r->buffer == span.buffer->handle && (writes || r->written) && r->begin < span.offset + span.n_bytes && span.offset < r->end)
+            return true;
+    }
+    return false;
+}
+
+static void note(op_frame *f, vk_span span, bool writes) {
+    f->ranges[f->n_ranges++] = (range){span.buffer->handle, span.offset, span.offset + span.n_bytes, writes};
+}
+
+static void barrier_if(op_frame *f, bool needed, int n_more) {
+    if (!needed && f->n_ranges + n_more <= MAX_RANGES) return;
+    vk_commands_barrier(f->flights[f->current].commands);
+    f->counts.barriers++;
+    f->n_ranges = 0;
+}
+
+static void add_cost(op_frame *f, double cost) {
+    flight *flight = &f->flights[f->current];
+    flight->cost += cost;
+    if (flight->cost * f->ns_per_flop > TARGET_NS) submit(f);
+}
+
+void op_frame_dispatch(op_frame *f, const op_dispatch *d) {
+    if (!d->kernel || d->groups[0] == 0 || !start_recording(f)) return;
+    const vk_pipeline *p = &d->kernel->pipeline;
+    bool needed = false;
+    vk_span spans[VK_MAX_BINDINGS];
+    for (uint32_t i = 0; i < p->n_bindings; i++) {
+        bool used = d->spans[i].n_bytes > 0;
+        spans[i] = used ? d->spans[i] : (vk_span){&f->unused, 0, f->unused.n_bytes};
+        if (used) needed = needed || conflicts(f, spans[i], d->writes >> i & 1);
+    }
+    barrier_if(f, needed, (int)p->n_bindings);
+    for (uint32_t i = 0; i < p->n_bindings; i++)
+        if (d->spans[i].n_bytes > 0) note(f, spans[i], d->writes >> i & 1);
+    vk_commands_dispatch(f->flights[f->current].commands, p, spans, d->push, d->groups[0], d->groups[1] ? d->groups[1] : 1,
+                         d->groups[2] ? d->groups[2] : 1);
+    f->counts.dispatches++;
+    add_cost(f, d->cost_flop + FLOP_PER_BYTE * d->cost_bytes);
+}
+
+void op_frame_copy(op_frame *f, vk_span src, vk_span dst) {
+    if (src.n_bytes == 0 || !start_recording(f)) return;
+    barrier_if(f, conflicts(f, src, false) || conflicts(f, dst, true), 2);
+    note(f, src, false);
+    note(f, dst, true);
+    vk_commands_copy(f->flights[f->current].commands, src, dst);
+    add_cost(f, FLOP_PER_BYTE * (double)src.n_bytes);
+}
