@@ -95,18 +95,18 @@ void op_frame_begin(op_frame *f, atomic_bool *abort) {
 }
 
 /* Waits for one submission and learns from its time what an operation costs. */
-static void land(op_frame *f, flight *flight) {
-    if (!vk_commands_pending(flight->commands)) return;
+static void land(op_frame *f, flight *fl) {
+    if (!vk_commands_pending(fl->commands)) return;
     pum_error error;
     uint64_t ns = 0;
-    pum_status status = vk_commands_wait(flight->commands, &ns, &error);
+    pum_status status = vk_commands_wait(fl->commands, &ns, &error);
     keep(f, status, &error);
     // A driver may compile at the first dispatch: such a time is an outlier, and the average forgets it soon.
-    if (status == PUM_OK && ns > 0 && flight->cost > 0) {
-        double measured = (double)ns / flight->cost;
+    if (status == PUM_OK && ns > 0 && fl->cost > 0) {
+        double measured = (double)ns / fl->cost;
         f->ns_per_flop = measured < f->ns_per_flop ? measured : fmin(f->ns_per_flop * 1.5, 0.7 * f->ns_per_flop + 0.3 * measured);
     }
-    flight->cost = 0;
+    fl->cost = 0;
 }
 
 static bool start_recording(op_frame *f) {
@@ -116,15 +116,15 @@ static bool start_recording(op_frame *f) {
         op_frame_fail(f, PUM_ERR_ABORTED, "stopped on request");
         return false;
     }
-    flight *flight = &f->flights[f->current];
-    land(f, flight);
+    flight *fl = &f->flights[f->current];
+    land(f, fl);
     if (f->status != PUM_OK) return false;
     pum_error error;
-    keep(f, vk_commands_begin(flight->commands, &error), &error);
+    keep(f, vk_commands_begin(fl->commands, &error), &error);
     f->recording = f->status == PUM_OK;
     if (f->recording && f->counts.submissions > 0) {
         // Submissions of a queue start in order but may overlap: what the one before wrote must be seen.
-        vk_commands_barrier(flight->commands);
+        vk_commands_barrier(fl->commands);
         f->counts.barriers++;
         f->n_ranges = 0;
     }
@@ -171,9 +171,9 @@ static void barrier_if(op_frame *f, bool needed, int n_more) {
 }
 
 static void add_cost(op_frame *f, double cost) {
-    flight *flight = &f->flights[f->current];
-    flight->cost += cost;
-    if (flight->cost * f->ns_per_flop > TARGET_NS) submit(f);
+    flight *fl = &f->flights[f->current];
+    fl->cost += cost;
+    if (fl->cost * f->ns_per_flop > TARGET_NS) submit(f);
 }
 
 void op_frame_dispatch(op_frame *f, const op_dispatch *d) {
