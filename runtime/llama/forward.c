@@ -1,0 +1,172 @@
+#include "llama/forward.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    DEFAULT_CHUNK = 512,
+    LOGIT_ROWS = 32, ///< rows of logits computed at once when those of every token are wanted
+};
+
+struct llama_context {
+    op_kernels *kernels;
+    const llama_weights *weights;
+    uint32_t n_ctx, n_chunk;
+    op_memory *memory;
+    op_frame *frame;
+    op_kv *kv; ///< [n_layer]
+    op_rope rope;
+    op_rows x;       ///< [n_chunk, n_embd] the residual stream
+    op_rows n;       ///< [n_chunk, n_embd] normalised
+    op_rows q, a;    ///< [n_chunk, n_head * head_dim] queries; attention's answer
+    op_rows k, v;    ///< [n_chunk, n_head_kv * head_dim]
+    op_rows h, h2;   ///< [n_chunk, n_ff]
+    op_rows logits;  ///< [min(n_chunk, LOGIT_ROWS), n_vocab]
+    op_host tokens;  ///< int32 [n_chunk]
+    op_host answer;  ///< float32 of the shape of logits
+    arena arena;
+    op_frame_counts counts;
+};
+
+uint32_t llama_default_chunk(uint32_t n_ctx) { return n_ctx < DEFAULT_CHUNK ? n_ctx : DEFAULT_CHUNK; }
+static uint32_t logit_rows(uint32_t n_chunk) { return n_chunk < LOGIT_ROWS ? n_chunk : LOGIT_ROWS; }
+
+/* The activations: one row each, so that planning and taking cannot differ. */
+typedef struct rows_slot {
+    op_rows *rows;
+    uint32_t n_rows, n_cols;
+} rows_slot;
+enum { N_ROWS_SLOTS = 9 };
+
+static void rows_slots(llama_context *c, const llama_config *g, uint32_t n_chunk, rows_slot slots[N_ROWS_SLOTS]) {
+    const rows_slot all[N_ROWS_SLOTS] = {
+        {&c->x, n_chunk, g->n_embd},
+        {&c->n, n_chunk, g->n_embd},
+        {&c->q, n_chunk, g->n_head * g->head_dim},
+        {&c->a, n_chunk, g->n_head * g->head_dim},
+        {&c->k, n_chunk, g->n_head_kv * g->head_dim},
+        {&c->v, n_chunk, g->n_head_kv * g->head_dim},
+        {&c->h, n_chunk, g->n_ff},
+        {&c->h2, n_chunk, g->n_ff},
+        {&c->logits, logit_rows(n_chunk), g->n_vocab},
+    };
+    memcpy(slots, all, sizeof all);
+}
+
+llama_context_plan llama_plan_context(const vk_caps *caps, const llama_config *config, uint32_t n_ctx, uint32_t n_chunk) {
+    llama_context unused;
+    rows_slot slots[N_ROWS_SLOTS];
+    rows_slots(&unused, config, n_chunk, slots);
+    llama_context_plan plan = {
+        .kv_bytes = config->n_layer * op_kv_bytes(caps, config->n_head_kv, n_ctx, config->head_dim),
+        .scratch_bytes = op_rope_bytes(n_ctx, config->n_rot),
+    };
+    for (int i = 0; i < N_ROWS_SLOTS; i++) plan.scratch_bytes += op_rows_bytes(slots[i].n_rows, slots[i].n_cols);
+    return plan;
+}
+
+pum_status llama_context_create(op_kernels *kernels, const llama_weights *weights, uint32_t n_ctx, uint32_t n_chunk, llama_context **context,
+                                pum_error *err) {
+    *context = NULL;
+    const llama_config *g = &weights->config;
+    llama_context *c = calloc(1, sizeof *c);
+    if (!c) return pum_fail_memory(err, "a session", sizeof *c);
+    c->kernels = kernels;
+    c->weights = weights;
+    c->n_ctx = n_ctx;
+    c->n_chunk = n_chunk;
+    llama_context_plan plan = llama_plan_context(&op_kernels_device(kernels)->caps, g, n_ctx, n_chunk);
+    pum_status status = PUM_OK;
+    c->kv = arena_alloc(&c->arena, g->n_layer, sizeof *c->kv);
+    if (!c->kv) status = pum_fail_memory(err, "the table of the KV cache", g->n_layer * sizeof *c->kv);
+    if (status == PUM_OK) status = op_memory_create(kernels, plan.kv_bytes + plan.scratch_bytes, "KV cache and scratch", &c->memory, err);
+    for (uint32_t il = 0; il < g->n_layer && status == PUM_OK; il++)
+        status = op_memory_kv(c->memory, g->n_head_kv, n_ctx, g->head_dim, &c->kv[il], err);
+    rows_slot slots[N_ROWS_SLOTS];
+    rows_slots(c, g, n_chunk, slots);
+    for (int i = 0; i < N_ROWS_SLOTS && status == PUM_OK; i++)
+        status = op_memory_rows(c->memory, slots[i].n_rows, slots[i].n_cols, slots[i].rows, err);
+    if (status == PUM_OK) status = op_memory_rope(c->memory, n_ctx, g->n_rot, weights->rope_frequencies, &c->rope, err);
+    if (status == PUM_OK) status = op_memory_sent(c->memory, err);
+    if (status == PUM_OK) status = op_host_create(kernels, n_chunk * sizeof(int32_t), OP_HOST_WRITES, "token ids", &c->tokens, err);
+    if (status == PUM_OK)
+        status = op_host_create(kernels, (uint64_t)logit_rows(n_chunk) * g->n_vocab * sizeof(float), OP_HOST_READS, "logits", &c->answer, err);
+    if (status == PUM_OK) status = op_frame_create(kernels, &c->frame, err);
+    if (status != PUM_OK) llama_context_destroy(&c);
+    *context = c;
+    return status;
+}
+
+void llama_context_destroy(llama_context **context) {
+    llama_context *c = *context;
+    if (!c) return;
+    op_frame_destroy(&c->frame);
+    op_host_destroy(c->kernels, &c->tokens);
+    op_host_destroy(c->kernels, &c->answer);
+    op_memory_destroy(&c->memory);
+    arena_free(&c->arena);
+    free(c);
+    *context = NULL;
+}
+
+op_frame_counts llama_counts(const llama_context *context) { return context->counts; }
+
+/* logits = Woutput · rmsnorm(x), for some rows of x */
+static void record_output(llama_context *c, uint32_t first_row, uint32_t n_rows) {
+    const llama_weights *w = c->weights;
+    op_rows n = op_rows_view(c->n, 0, n_rows), logits = op_rows_view(c->logits, 0, n_rows);
+    op_rmsnorm(c->frame, op_rows_view(c->x, first_row, n_rows), &w->output_norm, w->config.norm_eps, n);
+    op_matmul(c->frame, &w->output, n, logits);
+    op_read(c->frame, logits, &c->answer);
+}
+
+static void record_layers(llama_context *c, uint32_t n_tokens, uint32_t n_past) {
+    const llama_weights *w = c->weights;
+    op_frame *f = c->frame;
+    float eps = w->config.norm_eps;
+    op_rows x = op_rows_view(c->x, 0, n_tokens), n = op_rows_view(c->n, 0, n_tokens);
+    op_rows q = op_rows_view(c->q, 0, n_tokens), k = op_rows_view(c->k, 0, n_tokens), v = op_rows_view(c->v, 0, n_tokens);
+    op_rows a = op_rows_view(c->a, 0, n_tokens), h = op_rows_view(c->h, 0, n_tokens), h2 = op_rows_view(c->h2, 0, n_tokens);
+
+    op_embed(f, &w->token_embd, op_host_span(&c->tokens, 0, n_tokens * sizeof(int32_t)), x);
+    for (uint32_t il = 0; il < w->config.n_layer; il++) {
+        const llama_layer *l = &w->layers[il];
+        op_rmsnorm(f, x, &l->attn_norm, eps, n);
+        op_matmul(f, &l->attn_q, n, q);
+        op_matmul(f, &l->attn_k, n, k);
+        op_matmul(f, &l->attn_v, n, v);
+        op_rope_store(f, &c->rope, q, k, v, n_past, &c->kv[il]); // rotate q and k, append k and v
+        op_attention(f, q, &c->kv[il], n_past, a);               // causal, online softmax, grouped queries
+        op_matmul_add(f, &l->attn_output, a, x);                 // x += Wo·a
+        op_rmsnorm(f, x, &l->ffn_norm, eps, n);
+        op_matmul_swiglu(f, &l->ffn_gate, &l->ffn_up, n, h, h2); // h = silu(Wgate·n)·(Wup·n)
+        op_matmul_add(f, &l->ffn_down, h, x);                    // x += Wdown·h
+    }
+}
+
+pum_status llama_forward(llama_context *c, const int32_t *tokens, uint32_t n_tokens, uint32_t n_past, float *logits, atomic_bool *abort,
+                         pum_error *err) {
+    assert(n_tokens >= 1 && n_tokens <= c->n_chunk && n_past + n_tokens <= c->n_ctx);
+    memcpy(c->tokens.buffer.mapped, tokens, n_tokens * sizeof *tokens);
+    op_frame_begin(c->frame, abort);
+    record_layers(c, n_tokens, n_past);
+    if (logits) record_output(c, n_tokens - 1, 1);
+    pum_status status = op_frame_end(c->frame, err);
+    c->counts = op_frame_get_counts(c->frame);
+    if (status == PUM_OK && logits) memcpy(logits, c->answer.buffer.mapped, c->weights->config.n_vocab * sizeof *logits);
+    return status;
+}
+
+pum_status llama_logits(llama_context *c, uint32_t first_row, uint32_t n_rows, float *logits, atomic_bool *abort, pum_error *err) {
+    uint64_t n_vocab = c->weights->config.n_vocab;
+    pum_status status = PUM_OK;
+    for (uint32_t done = 0, n; done < n_rows && status == PUM_OK; done += n) {
+        n = n_rows - done < logit_rows(c->n_chunk) ? n_rows - done : logit_rows(c->n_chunk);
+        op_frame_begin(c->frame, abort);
+        record_output(c, first_row + done, n);
+        status = op_frame_end(c->frame, err);
+        if (status == PUM_OK) memcpy(logits + done * n_vocab, c->answer.buffer.mapped, n * n_vocab * sizeof *logits);
+    }
+    return status;
+}

@@ -1,0 +1,35 @@
+/* The forward pass of a LLaMA (arXiv:2302.13971) over one timeline. */
+#ifndef LLAMA_FORWARD_H
+#define LLAMA_FORWARD_H
+
+#include "llama/weights.h"
+
+/// The device state of one timeline: KV cache, activations, rope table. The weights must outlive it. One thread at a time.
+typedef struct llama_context llama_context;
+
+/// Device memory of a context.
+typedef struct llama_context_plan {
+    uint64_t kv_bytes, scratch_bytes;
+} llama_context_plan;
+
+/// n_chunk: the most tokens of one llama_forward. Device memory as llama_plan_context says.
+pum_status llama_context_create(op_kernels *kernels, const llama_weights *weights, uint32_t n_ctx, uint32_t n_chunk, llama_context **context,
+                                pum_error *err);
+void llama_context_destroy(llama_context **context);
+llama_context_plan llama_plan_context(const vk_caps *caps, const llama_config *config, uint32_t n_ctx, uint32_t n_chunk);
+/// The chunk that is used when none is asked for.
+uint32_t llama_default_chunk(uint32_t n_ctx);
+
+/// Runs tokens [n_tokens], 1 to n_chunk, at positions n_past …; K and V before n_past are those of earlier calls.
+/// logits   [n_vocab] of the last token, or NULL.
+/// abort    see op_frame_begin.
+/// A failure leaves K and V before n_past as they were. Errors: PUM_ERR_ABORTED, PUM_ERR_DEVICE, PUM_ERR_DEVICE_LOST, ….
+pum_status llama_forward(llama_context *context, const int32_t *tokens, uint32_t n_tokens, uint32_t n_past, float *logits,
+                         atomic_bool *abort, pum_error *err);
+/// The logits [n_rows, n_vocab] of tokens first_row … of the last llama_forward.
+pum_status llama_logits(llama_context *context, uint32_t first_row, uint32_t n_rows, float *logits, atomic_bool *abort, pum_error *err);
+
+/// Dispatches and barriers of the last llama_forward.
+op_frame_counts llama_counts(const llama_context *context);
+
+#endif

@@ -1,0 +1,333 @@
+#include "llama/tensors.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Rows are repacked and sent in runs of about this many bytes of the file: large enough to stream, small enough to hold. */
+enum { RUN_BYTES = 4 << 20 };
+
+static const char CANNOT_BE_LLAMA[] = "is no tensor of a LLaMA: leaving it out would give wrong answers; choose a LLaMA-family model";
+
+/* ---- what both ways of making weights share */
+
+static pum_status weights_create(op_kernels *kernels, const llama_config *config, uint64_t total_bytes, llama_weights **weights,
+                                 pum_error *err) {
+    llama_weights *w = calloc(1, sizeof *w);
+    if (!w) return pum_fail_memory(err, "the model", sizeof *w);
+    w->config = *config;
+    w->layers = arena_alloc(&w->arena, config->n_layer, sizeof *w->layers);
+    w->rope_frequencies = arena_alloc(&w->arena, config->n_rot / 2, sizeof *w->rope_frequencies);
+    pum_status status = w->layers && w->rope_frequencies ? op_memory_create(kernels, total_bytes, "weights", &w->memory, err)
+                                                         : pum_fail_memory(err, "the table of layers", config->n_layer * sizeof *w->layers);
+    if (status != PUM_OK) llama_weights_destroy(&w);
+    // arXiv:2104.09864: theta_i = base^(-2i / n_rot)
+    for (uint32_t i = 0; w && i < config->n_rot / 2; i++)
+        w->rope_frequencies[i] = config->rope_freq_scale * pow(config->rope_freq_base, -2.0 * i / config->n_rot);
+    *weights = w;
+    return status;
+}
+
+void llama_weights_destroy(llama_weights **weights) {
+    llama_weights *w = *weights;
+    if (!w) return;
+    op_memory_destroy(&w->memory);
+    arena_free(&w->arena);
+    free(w);
+    *weights = NULL;
+}
+
+static void note_host_bytes(llama_weights *w, uint64_t more) {
+    uint64_t now = op_memory_host_bytes(w->memory) + w->arena.n_bytes + more;
+    if (now > w->host_bytes) w->host_bytes = now;
+}
+
+static uint32_t rows_at_once(uint64_t row_bytes) {
+    uint64_t n = RUN_BYTES / row_bytes / OP_LAYOUT_ROWS * OP_LAYOUT_ROWS;
+    return n ? (uint32_t)n : OP_LAYOUT_ROWS;
+}
+
+/* Hands bytes that were done to the progress callback. */
+typedef struct progress {
+    const llama_load_params *params;
+    uint64_t done, total;
+} progress;
+
+static pum_status report(progress *p, uint64_t n_bytes, pum_error *err) {
+    p->done += n_bytes;
+    if (!p->params || !p->params->progress || p->params->progress(p->params->progress_user, p->done, p->total)) return PUM_OK;
+    return pum_fail(err, PUM_ERR_ABORTED, "loading was stopped on request");
+}
+
+/* ---- from a file */
+
+/* Norms are a few numbers: whatever their type in the file, they go to the device as F32. */
+static pum_status load_vector(llama_weights *w, const llama_tensor_slot *slot, const gguf_tensor *t, pum_error *err) {
+    float *values = malloc(slot->n_cols * sizeof *values);
+    if (!values) return pum_fail_memory(err, slot->name, slot->n_cols * sizeof *values);
+    t->type->expand(t->data, slot->n_cols / t->type->block_values, values);
+    pum_status status = op_memory_tensor(w->memory, TENSOR_F32, 1, slot->n_cols, slot->tensor, err);
+    if (status == PUM_OK) status = op_memory_send(w->memory, slot->tensor, 0, 1, values, err);
+    free(values);
+    return status;
+}
+
+static pum_status load_matrix(llama_weights *w, const llama_tensor_slot *slot, const gguf_tensor *t, progress *p, pum_error *err) {
+    uint64_t row_bytes = t->n_bytes / slot->n_rows;
+    pum_status status = op_memory_tensor(w->memory, t->type->type, slot->n_rows, slot->n_cols, slot->tensor, err);
+    for (uint32_t row = 0, step = rows_at_once(row_bytes); row < slot->n_rows && status == PUM_OK; row += step) {
+        uint32_t n = slot->n_rows - row < step ? slot->n_rows - row : step;
+        status = op_memory_send(w->memory, slot->tensor, row, n, t->data + row * row_bytes, err);
+        if (status == PUM_OK) status = report(p, n * row_bytes, err);
+        note_host_bytes(w, 0);
+    }
+    return status;
+}
+
+static pum_status load_slot(llama_weights *w, const gguf *file, uint32_t index, progress *p, pum_error *err) {
+    llama_tensor_slot slot = llama_slot(&w->config, w, index);
+    const gguf_tensor *t, *next = NULL;
+    pum_status status = llama_slot_find(file, &slot, &t, err);
+    if (status != PUM_OK || !t) return status;
+    // The system reads the next tensor while this one is repacked.
+    if (index + 1 < llama_n_slots(&w->config)) {
+        llama_tensor_slot next_slot = llama_slot(&w->config, NULL, index + 1);
+        next = gguf_find_tensor(file, next_slot.name);
+    }
+    if (next) gguf_will_need(file, next);
+    status = slot.is_vector ? load_vector(w, &slot, t, err) : load_matrix(w, &slot, t, p, err);
+    gguf_done_with(file, t);
+    return status == PUM_OK ? status : pum_fail_in(err, status, "%s", slot.name);
+}
+
+/* LLaMA 3.1 and later divide each frequency by a factor of its own. */
+static pum_status load_rope_factors(llama_weights *w, const gguf *file, pum_error *err) {
+    const gguf_tensor *t = gguf_find_tensor(file, "rope_freqs.weight");
+    if (!t) return PUM_OK;
+    uint32_t n = w->config.n_rot / 2;
+    if (t->type->type != TENSOR_F32 || t->dims[0] != n || t->dims[1] != 1)
+        return pum_fail(err, PUM_ERR_FORMAT, "%s: rope_freqs.weight: expected F32 [%u], got %s [%" PRIu64 "]", gguf_path(file), n,
+                        t->type->name, t->dims[0]);
+    for (uint32_t i = 0; i < n; i++) {
+        float factor;
+        memcpy(&factor, t->data + i * sizeof factor, sizeof factor);
+        if (!(factor > 0) || !isfinite(factor))
+            return pum_fail(err, PUM_ERR_FORMAT, "%s: rope_freqs.weight[%u]: expected a positive factor, got %g", gguf_path(file), i,
+                            (double)factor);
+        w->rope_frequencies[i] /= factor;
+    }
+    return PUM_OK;
+}
+
+/* Every tensor of the file must have a place: a bias, say, that were left out would give wrong answers in silence. */
+static pum_status check_no_others(const gguf *file, const llama_config *config, pum_error *err) {
+    int n_known = 0;
+    for (uint32_t i = 0; i < llama_n_slots(config); i++) {
+        llama_tensor_slot slot = llama_slot(config, NULL, i);
+        n_known += gguf_find_tensor(file, slot.name) != NULL;
+    }
+    n_known += gguf_find_tensor(file, "rope_freqs.weight") != NULL;
+    if (n_known == gguf_n_tensors(file)) return PUM_OK;
+    for (int t = 0; t < gguf_n_tensors(file); t++) {
+        const char *name = gguf_tensor_at(file, t)->name;
+        bool known = strcmp(name, "rope_freqs.weight") == 0;
+        for (uint32_t i = 0; i < llama_n_slots(config) && !known; i++) known = strcmp(llama_slot(config, NULL, i).name, name) == 0;
+        if (!known) return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: %s %s", gguf_path(file), name, CANNOT_BE_LLAMA);
+    }
+    return PUM_OK;
+}
+
+pum_status llama_weights_plan(const gguf *file, const llama_config *config, uint64_t max_range, uint64_t *n_bytes, pum_error *err) {
+    uint64_t total = 0;
+    for (uint32_t i = 0; i < llama_n_slots(config); i++) {
+        llama_tensor_slot slot = llama_slot(config, NULL, i);
+        const gguf_tensor *t;
+        pum_status status = llama_slot_find(file, &slot, &t, err);
+        if (status != PUM_OK) return status;
+        if (t) total += op_layout_bytes(slot.is_vector ? TENSOR_F32 : t->type->type, slot.n_rows, slot.n_cols, max_range);
+    }
+    *n_bytes = total;
+    return check_no_others(file, config, err);
+}
+
+static void tie_output(llama_weights *w) {
+    w->tied = w->output.n_rows == 0;
+    if (w->tied) w->output = w->token_embd;
+}
+
+pum_status llama_weights_load(op_kernels *kernels, const gguf *file, const llama_config *config, const llama_load_params *params,
+                              llama_weights **weights, pum_error *err) {
+    *weights = NULL;
+    uint64_t total;
+    uint64_t max_range = op_kernels_device(kernels)->caps.max_storage_range;
+    pum_status status = llama_weights_plan(file, config, max_range, &total, err);
+    if (status != PUM_OK) return status;
+    llama_weights *w = NULL;
+    if ((status = weights_create(kernels, config, total, &w, err)) != PUM_OK) return status;
+    progress p = {.params = params};
+    for (int t = 0; t < gguf_n_tensors(file); t++) p.total += gguf_tensor_at(file, t)->n_bytes;
+    status = load_rope_factors(w, file, err);
+    for (uint32_t i = 0; i < llama_n_slots(config) && status == PUM_OK; i++) status = load_slot(w, file, i, &p, err);
+    if (status == PUM_OK) status = op_memory_sent(w->memory, err);
+    if (status != PUM_OK) {
+        llama_weights_destroy(&w);
+        return status;
+    }
+    p.done = p.total;
+    report(&p, 0, NULL);
+    tie_output(w);
+    *weights = w;
+    return PUM_OK;
+}
+
+/* ---- from random numbers */
+
+typedef struct random_state {
+    uint64_t s;
+} random_state;
+
+static uint64_t random_next(random_state *r) { // splitmix64
+    uint64_t z = r->s += 0x9E3779B97F4A7C15u;
+    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
+    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
+    return z ^ z >> 31;
+}
+
+static void put_half(uint8_t *at, double value) {
+    uint16_t h = float_to_half((float)value);
+    memcpy(at, &h, sizeof h);
+}
+
+/* Random bits are quants that are evenly distributed: the scales are put so that the values have the standard deviation sigma. */
+static void scale_block(tensor_type type, double sigma, uint8_t *block) {
+    const double nibble = 4.6, byte = 73.9, six_bits = 18.5; // standard deviations of evenly distributed 4, 8 and 6 bits
+    switch (type) {
+    case TENSOR_Q4_0: put_half(block, sigma / nibble); break;
+    case TENSOR_Q4_1:
+        put_half(block, sigma / nibble);
+        put_half(block + 2, -7.5 * sigma / nibble);
+        break;
+    case TENSOR_Q8_0: put_half(block, sigma / byte); break;
+    case TENSOR_Q4_K: // d, dmin; the 6-bit scales and minima are 31.5 in the mean
+        put_half(block, sigma / nibble / 31.5);
+        put_half(block + 2, 7.5 * sigma / nibble / 31.5);
+        break;
+    case TENSOR_Q6_K: put_half(block + 208, sigma / six_bits / byte); break;
+    default: break;
+    }
+}
+
+static void fill_floats(tensor_type type, double sigma, random_state *r, uint8_t *at, uint64_t n) {
+    for (uint64_t i = 0; i < n; i++) {
+        float value = (float)(((double)(random_next(r) >> 11) * 0x1p-53 - 0.5) * sqrt(12.0) * sigma);
+        uint32_t bits;
+        memcpy(&bits, &value, sizeof bits);
+        uint16_t half = type == TENSOR_F16 ? float_to_half(value) : (uint16_t)(bits >> 16);
+        if (type == TENSOR_F32)
+            memcpy(at + 4 * i, &value, 4);
+        else
+            memcpy(at + 2 * i, &half, 2);
+    }
+}
+
+static void fill_blocks(const tensor_type_info *type, double sigma, random_state *r, uint8_t *at, uint64_t n_blocks) {
+    if (type->block_values == 1) {
+        fill_floats(type->type, sigma, r, at, n_blocks);
+        return;
+    }
+    uint64_t n_bytes = n_blocks * type->block_bytes;
+    for (uint64_t i = 0; i < n_bytes; i += 8) {
+        uint64_t bits = random_next(r);
+        memcpy(at + i, &bits, n_bytes - i < 8 ? n_bytes - i : 8);
+    }
+    for (uint64_t b = 0; b < n_blocks; b++) scale_block(type->type, sigma, at + b * type->block_bytes);
+}
+
+static pum_status random_vector(llama_weights *w, const llama_tensor_slot *slot, pum_error *err) {
+    float *ones = malloc(slot->n_cols * sizeof *ones);
+    if (!ones) return pum_fail_memory(err, slot->name, slot->n_cols * sizeof *ones);
+    for (uint32_t i = 0; i < slot->n_cols; i++) ones[i] = 1;
+    pum_status status = op_memory_tensor(w->memory, TENSOR_F32, 1, slot->n_cols, slot->tensor, err);
+    if (status == PUM_OK) status = op_memory_send(w->memory, slot->tensor, 0, 1, ones, err);
+    free(ones);
+    return status;
+}
+
+/* Rows that no block of the type divides are F16, as converters make them. */
+static const tensor_type_info *type_for(const tensor_type_info *type, uint32_t n_cols) {
+    return n_cols % type->block_values == 0 ? type : tensor_type_find(TENSOR_F16);
+}
+
+static pum_status random_matrix(llama_weights *w, const llama_tensor_slot *slot, const tensor_type_info *type, random_state *r, progress *p,
+                                pum_error *err) {
+    type = type_for(type, slot->n_cols);
+    uint64_t blocks_per_row = slot->n_cols / type->block_values, row_bytes = blocks_per_row * type->block_bytes;
+    uint32_t step = rows_at_once(row_bytes);
+    if (step > slot->n_rows) step = slot->n_rows;
+    uint8_t *blocks = malloc(step * row_bytes);
+    if (!blocks) return pum_fail_memory(err, slot->name, step * row_bytes);
+    double sigma = 0.6 / sqrt(slot->n_cols);
+    pum_status status = op_memory_tensor(w->memory, type->type, slot->n_rows, slot->n_cols, slot->tensor, err);
+    for (uint32_t row = 0; row < slot->n_rows && status == PUM_OK; row += step) {
+        uint32_t n = slot->n_rows - row < step ? slot->n_rows - row : step;
+        fill_blocks(type, sigma, r, blocks, n * blocks_per_row);
+        status = op_memory_send(w->memory, slot->tensor, row, n, blocks, err);
+        if (status == PUM_OK) status = report(p, n * row_bytes, err);
+        note_host_bytes(w, step * row_bytes);
+    }
+    free(blocks);
+    return status;
+}
+
+pum_status llama_weights_random(op_kernels *kernels, const llama_config *config, tensor_type type, uint64_t seed,
+                                const llama_load_params *params, llama_weights **weights, pum_error *err) {
+    *weights = NULL;
+    if (!op_layout_supports(type)) return pum_fail(err, PUM_ERR_UNSUPPORTED, "random weights: the type cannot be used on the device yet");
+    const tensor_type_info *info = tensor_type_find(type);
+    uint64_t max_range = op_kernels_device(kernels)->caps.max_storage_range, total = 0;
+    progress p = {.params = params};
+    for (uint32_t i = 0; i < llama_n_slots(config); i++) {
+        llama_tensor_slot slot = llama_slot(config, NULL, i);
+        const tensor_type_info *t = slot.is_vector ? tensor_type_find(TENSOR_F32) : type_for(info, slot.n_cols);
+        total += op_layout_bytes(t->type, slot.n_rows, slot.n_cols, max_range);
+        if (!slot.is_vector) p.total += (uint64_t)slot.n_rows * (slot.n_cols / t->block_values) * t->block_bytes;
+    }
+    llama_weights *w = NULL;
+    pum_status status = weights_create(kernels, config, total, &w, err);
+    random_state r = {seed};
+    for (uint32_t i = 0; i < llama_n_slots(config) && status == PUM_OK; i++) {
+        llama_tensor_slot slot = llama_slot(config, w, i);
+        status = slot.is_vector ? random_vector(w, &slot, err) : random_matrix(w, &slot, info, &r, &p, err);
+    }
+    if (status == PUM_OK) status = op_memory_sent(w->memory, err);
+    if (status != PUM_OK) {
+        llama_weights_destroy(&w);
+        return status;
+    }
+    tie_output(w);
+    *weights = w;
+    return PUM_OK;
+}
+
+/* ---- figures */
+
+uint64_t llama_weights_bytes_per_token(const llama_weights *w) {
+    uint64_t n_bytes = 0;
+    llama_weights *view = (llama_weights *)(uintptr_t)w;
+    for (uint32_t i = 0; i < llama_n_slots(&w->config); i++) {
+        const op_tensor *t = llama_slot(&w->config, view, i).tensor;
+        bool looked_up_only = t == &view->token_embd;
+        if (!looked_up_only) n_bytes += op_layout_read_bytes(t->type, t->n_rows, t->n_cols);
+    }
+    return n_bytes;
+}
+
+double llama_weights_flop_per_token(const llama_config *c) {
+    double n_weights = (double)c->n_vocab * c->n_embd;
+    for (uint32_t i = 0; i < llama_n_slots(c); i++) {
+        llama_tensor_slot slot = llama_slot(c, NULL, i);
+        if (strncmp(slot.name, "blk.", 4) == 0 && !slot.is_vector) n_weights += (double)slot.n_rows * slot.n_cols;
+    }
+    return 2 * n_weights;
+}
