@@ -17,6 +17,7 @@ static pum_status weights_create(op_kernels *kernels, const llama_config *config
     llama_weights *w = calloc(1, sizeof *w);
     if (!w) return pum_fail_memory(err, "the model", sizeof *w);
     w->config = *config;
+    w->device_bytes = total_bytes;
     w->layers = arena_alloc(&w->arena, config->n_layer, sizeof *w->layers);
     w->rope_frequencies = arena_alloc(&w->arena, config->n_rot / 2, sizeof *w->rope_frequencies);
     pum_status status = w->layers && w->rope_frequencies ? op_memory_create(kernels, total_bytes, "weights", &w->memory, err)

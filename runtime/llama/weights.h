@@ -26,6 +26,7 @@ typedef struct llama_weights {
     double *rope_frequencies; ///< [n_rot / 2] radians per position
     op_memory *memory;
     arena arena;
+    uint64_t device_bytes;  ///< what they take there
     uint64_t host_bytes;    ///< the most that loading held in host memory: heap and staging
 } llama_weights;
 

@@ -1,0 +1,169 @@
+/* pum_model: weights on a device; and the memory plan, which is made from the header before anything is taken. */
+#include "model.h"
+
+#include "base/clock.h"
+#include "file.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { DEFAULT_N_CTX = 4096, N_CTX_STEP = 256 };
+
+/* ---- the plan */
+
+/* What a device has at the least that Pumice runs on; used for plans without a device. */
+static const vk_caps least_caps = {.max_storage_range = 128u << 20, .storage_align = 256};
+
+static uint64_t context_bytes(const vk_caps *caps, const llama_config *config, uint32_t n_ctx) {
+    llama_context_plan plan = llama_plan_context(caps, config, n_ctx, llama_default_chunk(n_ctx));
+    return plan.kv_bytes + plan.scratch_bytes;
+}
+
+pum_status model_choose_n_ctx(const vk_caps *caps, const llama_config *config, int wish, uint64_t free_bytes, uint32_t *n_ctx,
+                              pum_error *err) {
+    if (wish < -1 || (wish > 0 && (uint32_t)wish > config->n_ctx_train))
+        return pum_fail(err, PUM_ERR_ARGUMENT, "context length: expected 1 to the model's %u (or 0: as much as fits), got %d",
+                        config->n_ctx_train, wish);
+    uint32_t n = wish > 0 ? (uint32_t)wish : config->n_ctx_train;
+    if (wish == -1 && n > DEFAULT_N_CTX) n = DEFAULT_N_CTX;
+    // A tenth stays free for the desktop and for the driver's own needs.
+    while (wish == 0 && n > N_CTX_STEP && context_bytes(caps, config, n) > free_bytes / 10 * 9) n = (n - 1) / N_CTX_STEP * N_CTX_STEP;
+    *n_ctx = n;
+    return PUM_OK;
+}
+
+static pum_status make_plan(const vk_caps *caps, const llama_config *config, uint64_t weights_bytes, uint64_t available_bytes, int wish,
+                            pum_plan *plan, pum_error *err) {
+    uint64_t free_bytes = available_bytes > weights_bytes ? available_bytes - weights_bytes : 0;
+    uint32_t n_ctx;
+    pum_status status = model_choose_n_ctx(caps, config, wish, available_bytes ? free_bytes : UINT64_MAX, &n_ctx, err);
+    if (status != PUM_OK) return status;
+    llama_context_plan context = llama_plan_context(caps, config, n_ctx, llama_default_chunk(n_ctx));
+    *plan = (pum_plan){
+        .n_ctx = (int)n_ctx,
+        .weights_bytes = weights_bytes,
+        .kv_bytes = context.kv_bytes,
+        .scratch_bytes = context.scratch_bytes,
+        .available_bytes = available_bytes,
+    };
+    plan->fits = weights_bytes + context.kv_bytes + context.scratch_bytes <= available_bytes;
+    return PUM_OK;
+}
+
+pum_status model_refuse_plan(const pum_plan *plan, const char *device, pum_error *err) {
+    return pum_fail(err, PUM_ERR_DEVICE_MEMORY,
+                    "%s: the model needs %.2f GB (weights %.2f, context of %d tokens %.2f, scratch %.2f), %.2f GB are free; use a smaller "
+                    "context (--ctx), a smaller model or another device", device,
+                    (double)(plan->weights_bytes + plan->kv_bytes + plan->scratch_bytes) / 1e9, (double)plan->weights_bytes / 1e9,
+                    plan->n_ctx, (double)plan->kv_bytes / 1e9, (double)plan->scratch_bytes / 1e9, (double)plan->available_bytes / 1e9);
+}
+
+pum_status pum_file_plan(const pum_file *file, pum_device *device, int n_ctx, pum_plan *plan, pum_error *err) {
+    const vk_caps *caps = device ? &device->vk->caps : &least_caps;
+    llama_config config;
+    uint64_t weights_bytes;
+    pum_status status = llama_config_read(file_gguf(file), &config, err);
+    if (status == PUM_OK) status = llama_weights_plan(file_gguf(file), &config, caps->max_storage_range, &weights_bytes, err);
+    if (status != PUM_OK) return status;
+    return make_plan(caps, &config, weights_bytes, device ? vk_device_available_bytes(device->vk) : 0, n_ctx, plan, err);
+}
+
+pum_status pum_model_plan(const pum_model *model, int n_ctx, pum_plan *plan, pum_error *err) {
+    // The weights have been taken already: they count as available to their own model.
+    uint64_t taken = model->weights->device_bytes;
+    return make_plan(&model->device->vk->caps, &model->weights->config, taken, vk_device_available_bytes(model->device->vk) + taken, n_ctx,
+                     plan, err);
+}
+
+/* ---- loading */
+
+static const char *keep(pum_model *m, const char *text) { return text ? arena_copy(&m->strings, text, strlen(text)) : NULL; }
+
+static pum_status model_create(pum_device *device, const pum_model_info *info, pum_model **model, pum_error *err) {
+    pum_model *m = calloc(1, sizeof *m);
+    if (!m) return pum_fail_memory(err, "a model", sizeof *m);
+    m->device = device;
+    m->info = *info;
+    m->info.architecture = keep(m, info->architecture);
+    m->info.name = keep(m, info->name);
+    m->info.tokenizer = keep(m, info->tokenizer);
+    m->info.chat_template = keep(m, info->chat_template);
+    *model = m;
+    return PUM_OK;
+}
+
+static llama_load_params load_params(const pum_model_params *params) {
+    return params ? (llama_load_params){params->progress, params->progress_user} : (llama_load_params){0};
+}
+
+pum_status pum_model_load(pum_device *device, const pum_file *file, const pum_model_params *params, pum_model **model, pum_error *err) {
+    *model = NULL;
+    uint64_t begin = clock_now_ns();
+    llama_config config;
+    pum_status status = llama_config_read(file_gguf(file), &config, err);
+    if (status != PUM_OK) return status;
+    pum_plan plan;
+    if ((status = pum_file_plan(file, device, 1, &plan, err)) != PUM_OK) return status;
+    if (!plan.fits) return model_refuse_plan(&plan, device->vk->caps.name, err);
+    pum_model_info info;
+    pum_file_get_info(file, &info);
+    pum_model *m;
+    if ((status = model_create(device, &info, &m, err)) != PUM_OK) return status;
+    llama_load_params load = load_params(params);
+    if ((status = llama_weights_load(device->kernels, file_gguf(file), &config, &load, &m->weights, err)) != PUM_OK) {
+        pum_model_destroy(&m);
+        return status;
+    }
+    m->load_ms = (double)(clock_now_ns() - begin) / 1e6;
+    *model = m;
+    return PUM_OK;
+}
+
+pum_status pum_model_random(pum_device *device, const char *shape, const char *type, uint64_t seed, const pum_model_params *params,
+                            pum_model **model, pum_error *err) {
+    *model = NULL;
+    uint64_t begin = clock_now_ns();
+    const tensor_type_info *t = tensor_type_by_name(type);
+    if (!t || !op_layout_supports(t->type))
+        return pum_fail(err, PUM_ERR_ARGUMENT, "type: expected a tensor type that the device can use, such as Q4_0 or Q4_K, got \"%s\"", type);
+    llama_config c;
+    pum_status status = llama_config_shape(shape, &c, err);
+    if (status != PUM_OK) return status;
+    char name[64];
+    snprintf(name, sizeof name, "random %s %s", shape, t->name);
+    pum_model_info info = {
+        .architecture = "llama",
+        .name = name,
+        .n_params = (uint64_t)(llama_weights_flop_per_token(&c) / 2) + (uint64_t)c.n_vocab * c.n_embd + (2u * c.n_layer + 1u) * c.n_embd,
+        .n_layer = (int)c.n_layer,
+        .n_embd = (int)c.n_embd,
+        .n_head = (int)c.n_head,
+        .n_head_kv = (int)c.n_head_kv,
+        .head_dim = (int)c.head_dim,
+        .n_ff = (int)c.n_ff,
+        .n_vocab = (int)c.n_vocab,
+        .n_ctx_train = (int)c.n_ctx_train,
+    };
+    pum_model *m;
+    if ((status = model_create(device, &info, &m, err)) != PUM_OK) return status;
+    llama_load_params load = load_params(params);
+    if ((status = llama_weights_random(device->kernels, &c, t->type, seed, &load, &m->weights, err)) != PUM_OK) {
+        pum_model_destroy(&m);
+        return status;
+    }
+    m->load_ms = (double)(clock_now_ns() - begin) / 1e6;
+    *model = m;
+    return PUM_OK;
+}
+
+void pum_model_destroy(pum_model **model) {
+    if (!model || !*model) return;
+    llama_weights_destroy(&(*model)->weights);
+    arena_free(&(*model)->strings);
+    free(*model);
+    *model = NULL;
+}
+
+void pum_model_get_info(const pum_model *model, pum_model_info *info) { *info = model->info; }

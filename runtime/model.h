@@ -1,0 +1,24 @@
+/* What the session sees of a loaded model. */
+#ifndef RUNTIME_MODEL_H
+#define RUNTIME_MODEL_H
+
+#include "device.h"
+#include "llama/forward.h"
+
+struct pum_model {
+    pum_device *device;
+    llama_weights *weights;
+    pum_model_info info;
+    arena strings; ///< of info
+    double load_ms;
+};
+
+/// Turns a wish for a context length into one: -1 and 0 as in pum_file_plan. free_bytes: device memory for KV cache and scratch.
+/// Errors: PUM_ERR_ARGUMENT below -1 or over what the model was trained for.
+pum_status model_choose_n_ctx(const vk_caps *caps, const llama_config *config, int wish, uint64_t free_bytes, uint32_t *n_ctx,
+                              pum_error *err);
+
+/// The sentence for a plan that does not fit.
+pum_status model_refuse_plan(const pum_plan *plan, const char *device, pum_error *err);
+
+#endif

@@ -1,0 +1,173 @@
+/* pum_session: one timeline of tokens with its KV cache. */
+#include "base/clock.h"
+#include "base/error.h"
+#include "model.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct pum_session {
+    const pum_model *model;
+    llama_context *context;
+    uint32_t n_ctx, n_chunk, n_vocab;
+    int n_past;
+    int32_t *tokens; ///< [n_ctx], the first n_past are the timeline
+    float *logits;   ///< [n_vocab] of the last token
+    bool has_logits;
+    atomic_bool abort;
+    pum_progress_fn progress;
+    void *progress_user;
+    pum_plan plan;
+    pum_stats stats;
+    uint64_t decode_cpu_ns;
+};
+
+static pum_status allocate(pum_session *s, pum_error *err) {
+    s->tokens = calloc(s->n_ctx, sizeof *s->tokens);
+    s->logits = calloc(s->n_vocab, sizeof *s->logits);
+    if (!s->tokens || !s->logits) return pum_fail_memory(err, "a session", s->n_ctx * sizeof *s->tokens + s->n_vocab * sizeof *s->logits);
+    return llama_context_create(s->model->device->kernels, s->model->weights, s->n_ctx, s->n_chunk, &s->context, err);
+}
+
+pum_status pum_session_create(const pum_model *model, const pum_session_params *params, pum_session **session, pum_error *err) {
+    *session = NULL;
+    pum_session_params p = params ? *params : (pum_session_params){.n_ctx = -1};
+    if (p.n_chunk < 0) return pum_fail(err, PUM_ERR_ARGUMENT, "prefill chunk: expected 1 or more (0: automatic), got %d", p.n_chunk);
+    pum_plan plan;
+    pum_status status = pum_model_plan(model, p.n_ctx, &plan, err);
+    if (status != PUM_OK) return status;
+    uint32_t n_ctx = (uint32_t)plan.n_ctx, n_chunk = p.n_chunk ? (uint32_t)p.n_chunk : llama_default_chunk(n_ctx);
+    if (n_chunk > n_ctx) n_chunk = n_ctx;
+    llama_context_plan context = llama_plan_context(&model->device->vk->caps, &model->weights->config, n_ctx, n_chunk);
+    plan.scratch_bytes = context.scratch_bytes;
+    plan.fits = plan.weights_bytes + plan.kv_bytes + plan.scratch_bytes <= plan.available_bytes;
+    if (!plan.fits) return model_refuse_plan(&plan, model->device->vk->caps.name, err);
+
+    pum_session *s = calloc(1, sizeof *s);
+    if (!s) return pum_fail_memory(err, "a session", sizeof *s);
+    *s = (pum_session){
+        .model = model,
+        .n_ctx = n_ctx,
+        .n_chunk = n_chunk,
+        .n_vocab = model->weights->config.n_vocab,
+        .progress = p.progress,
+        .progress_user = p.progress_user,
+        .plan = plan,
+    };
+    if ((status = allocate(s, err)) != PUM_OK) {
+        pum_session_destroy(&s);
+        return status;
+    }
+    *session = s;
+    return PUM_OK;
+}
+
+void pum_session_destroy(pum_session **session) {
+    if (!session || !*session) return;
+    pum_session *s = *session;
+    llama_context_destroy(&s->context);
+    free(s->tokens);
+    free(s->logits);
+    free(s);
+    *session = NULL;
+}
+
+int pum_session_n_ctx(const pum_session *session) { return (int)session->n_ctx; }
+int pum_session_n_past(const pum_session *session) { return session->n_past; }
+const int32_t *pum_session_tokens(const pum_session *session) { return session->tokens; }
+const float *pum_session_logits(const pum_session *session) { return session->has_logits ? session->logits : NULL; }
+
+static pum_status check_tokens(const pum_session *s, const int32_t *tokens, int n_tokens, pum_error *err) {
+    if (n_tokens < 1) return pum_fail(err, PUM_ERR_ARGUMENT, "append: expected at least one token, got %d", n_tokens);
+    if (n_tokens > (int)s->n_ctx - s->n_past)
+        return pum_fail(err, PUM_ERR_CONTEXT_FULL, "the context is full: %d tokens and %d more, it holds %u; use a larger context (--ctx) or "
+                        "a shorter text", s->n_past, n_tokens, s->n_ctx);
+    for (int i = 0; i < n_tokens; i++)
+        if (tokens[i] < 0 || (uint32_t)tokens[i] >= s->n_vocab)
+            return pum_fail(err, PUM_ERR_ARGUMENT, "token %d: expected an id from 0 to %u, got %d", i, s->n_vocab - 1, (int)tokens[i]);
+    return PUM_OK;
+}
+
+/* One chunk: the forward pass, then the logits that are wanted. all_logits: of each token, or NULL. last: whether the append ends here. */
+static pum_status append_chunk(pum_session *s, const int32_t *tokens, uint32_t n, bool last, float *all_logits, pum_error *err) {
+    bool in_pass = last && !all_logits;
+    pum_status status = llama_forward(s->context, tokens, n, (uint32_t)s->n_past, in_pass ? s->logits : NULL, &s->abort, err);
+    if (status == PUM_OK && all_logits) status = llama_logits(s->context, 0, n, all_logits, &s->abort, err);
+    if (status != PUM_OK) return status;
+    if (last && all_logits) memcpy(s->logits, all_logits + (uint64_t)(n - 1) * s->n_vocab, s->n_vocab * sizeof *s->logits);
+    memcpy(s->tokens + s->n_past, tokens, n * sizeof *tokens);
+    s->n_past += (int)n;
+    s->has_logits = last;
+    return PUM_OK;
+}
+
+static void count(pum_session *s, int n_tokens, uint64_t begin_ns, uint64_t begin_cpu_ns) {
+    double ms = (double)(clock_now_ns() - begin_ns) / 1e6;
+    if (n_tokens > 1) {
+        s->stats.prefill_tokens += (uint64_t)n_tokens;
+        s->stats.prefill_ms += ms;
+        return;
+    }
+    s->stats.decode_tokens++;
+    s->stats.decode_ms += ms;
+    s->decode_cpu_ns += clock_thread_cpu_ns() - begin_cpu_ns;
+    op_frame_counts counts = llama_counts(s->context);
+    s->stats.dispatches_per_token = counts.dispatches;
+    s->stats.barriers_per_token = counts.barriers;
+}
+
+pum_status pum_session_append_logits(pum_session *s, const int32_t *tokens, int n_tokens, float *logits, pum_error *err) {
+    pum_status status = check_tokens(s, tokens, n_tokens, err);
+    if (status != PUM_OK) return status;
+    uint64_t begin = clock_now_ns(), begin_cpu = clock_thread_cpu_ns();
+    s->has_logits = false;
+    for (int done = 0, n; done < n_tokens && status == PUM_OK; done += n) {
+        n = n_tokens - done < (int)s->n_chunk ? n_tokens - done : (int)s->n_chunk;
+        float *out = logits ? logits + (uint64_t)done * s->n_vocab : NULL;
+        status = append_chunk(s, tokens + done, (uint32_t)n, done + n == n_tokens, out, err);
+        if (status == PUM_OK && s->progress && !s->progress(s->progress_user, (uint64_t)(done + n), (uint64_t)n_tokens) &&
+            done + n < n_tokens)
+            status = pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
+    }
+    if (status == PUM_ERR_ABORTED) atomic_store(&s->abort, false);
+    if (status == PUM_OK) count(s, n_tokens, begin, begin_cpu);
+    return status;
+}
+
+pum_status pum_session_append(pum_session *session, const int32_t *tokens, int n_tokens, pum_error *err) {
+    return pum_session_append_logits(session, tokens, n_tokens, NULL, err);
+}
+
+pum_status pum_session_sample(pum_session *session, pum_sampler *sampler, int32_t *token, pum_error *err) {
+    if (!session->has_logits) return pum_fail(err, PUM_ERR_ARGUMENT, "sample: there are no logits; append a token first");
+    return pum_sampler_sample(sampler, session->logits, (int)session->n_vocab, token, err);
+}
+
+pum_status pum_session_rewind(pum_session *session, int n_past, pum_error *err) {
+    if (n_past < 0 || n_past > session->n_past)
+        return pum_fail(err, PUM_ERR_ARGUMENT, "rewind: expected 0 to %d tokens, got %d", session->n_past, n_past);
+    if (n_past < session->n_past) session->has_logits = false;
+    session->n_past = n_past;
+    return PUM_OK;
+}
+
+void pum_session_abort(pum_session *session) { atomic_store(&session->abort, true); }
+void pum_session_clear_abort(pum_session *session) { atomic_store(&session->abort, false); }
+
+void pum_session_get_stats(const pum_session *s, pum_stats *stats) {
+    const llama_weights *w = s->model->weights;
+    *stats = s->stats;
+    stats->host_us_per_token = s->stats.decode_tokens ? (double)s->decode_cpu_ns / 1e3 / (double)s->stats.decode_tokens : 0;
+    stats->device_bytes = atomic_load(&s->model->device->vk->allocated_bytes);
+    stats->plan_bytes = s->plan.weights_bytes + s->plan.kv_bytes + s->plan.scratch_bytes;
+    stats->weight_bytes_per_token = llama_weights_bytes_per_token(w);
+    stats->kv_bytes_per_position = s->plan.kv_bytes / s->n_ctx;
+    stats->flop_per_token = llama_weights_flop_per_token(&w->config);
+    stats->load_ms = s->model->load_ms;
+    stats->load_host_bytes = w->host_bytes;
+}
+
+void pum_session_reset_stats(pum_session *session) {
+    session->stats = (pum_stats){0};
+    session->decode_cpu_ns = 0;
+}
