@@ -166,8 +166,9 @@ static pum_status check_numbers(const gguf *g, const char *name, uint64_t n_voca
     if (!*key) return PUM_OK;
     bool numbers = (*key)->type == GGUF_ARRAY && (*key)->item_type != GGUF_STRING && (*key)->item_type != GGUF_ARRAY;
     if (!numbers || (*key)->n_items != n_vocab)
-        return pum_fail(err, PUM_ERR_FORMAT, "%s: %s: expected an array of %" PRIu64 " numbers, one per token, got %" PRIu64 " items",
-                        gguf_path(g), name, n_vocab, (*key)->n_items);
+        return pum_fail(err, PUM_ERR_FORMAT,
+                        "%s: %s: expected an array of %" PRIu64 " numbers, one per token, got %" PRIu64 " items", gguf_path(g),
+                        name, n_vocab, (*key)->n_items);
     return PUM_OK;
 }
 
@@ -201,14 +202,16 @@ static pum_status read_token_id(const gguf *g, const char *key, uint32_t n_vocab
     // 4294967295 is how some converters write "none".
     pum_status status = gguf_get_int(g, key, -1, UINT32_MAX, &value, err);
     if (status == PUM_OK && value != -1 && value != UINT32_MAX && value >= n_vocab)
-        status = pum_fail(err, PUM_ERR_FORMAT, "%s: %s: expected an id below %u, got %" PRId64, gguf_path(g), key, n_vocab, value);
+        status =
+            pum_fail(err, PUM_ERR_FORMAT, "%s: %s: expected an id below %u, got %" PRId64, gguf_path(g), key, n_vocab, value);
     *id = value == UINT32_MAX ? -1 : (int32_t)value;
     return status;
 }
 
 static pum_status read_rules(const gguf *g, tokenizer_params *p, pum_error *err) {
     bool sentencepiece = strcmp(p->model, "llama") == 0;
-    bool llama3 = p->pre && (strcmp(p->pre, "llama-bpe") == 0 || strcmp(p->pre, "llama3") == 0 || strcmp(p->pre, "llama-v3") == 0);
+    bool llama3 =
+        p->pre && (strcmp(p->pre, "llama-bpe") == 0 || strcmp(p->pre, "llama3") == 0 || strcmp(p->pre, "llama-v3") == 0);
     p->add_bos = sentencepiece || llama3;
     p->add_space_prefix = sentencepiece;
     pum_status status;
@@ -235,7 +238,8 @@ pum_status pum_file_tokenizer(const pum_file *file, pum_tokenizer **tokenizer, p
         (status = gguf_get_string(g, "tokenizer.ggml.pre", &pre, err)) != PUM_OK)
         return status;
     if (!model.bytes)
-        return pum_fail(err, PUM_ERR_FORMAT, "%s: expected the key tokenizer.ggml.model, got a file without a tokenizer; convert the model again",
+        return pum_fail(err, PUM_ERR_FORMAT,
+                        "%s: expected the key tokenizer.ggml.model, got a file without a tokenizer; convert the model again",
                         gguf_path(g));
     snprintf(model_text, sizeof model_text, "%.*s", (int)(model.n_bytes < 63 ? model.n_bytes : 63), model.bytes);
     if (pre.bytes) {
@@ -254,16 +258,19 @@ pum_status pum_file_tokenizer(const pum_file *file, pum_tokenizer **tokenizer, p
 
 /* ---- chat */
 
-static pum_status render(const pum_file *file, const pum_chat_message *messages, size_t n_messages, bool generate, chat_pieces *out,
-                         pum_error *err) {
+static pum_status render(const pum_file *file, const pum_chat_message *messages, size_t n_messages, bool generate,
+                         chat_pieces *out, pum_error *err) {
     const char *path = gguf_path(file->gguf);
     if (!file->has_template)
-        return pum_fail(err, PUM_ERR_UNSUPPORTED,
-                        "%s: expected a chat template, got a file without one (a base model); continue plain text with `pumice run`", path);
+        return pum_fail(
+            err, PUM_ERR_UNSUPPORTED,
+            "%s: expected a chat template, got a file without one (a base model); continue plain text with `pumice run`", path);
     if (!file->format.row)
-        return pum_fail(err, PUM_ERR_UNSUPPORTED,
-                        "%s: the chat template is not one that Pumice knows; continue plain text with `pumice run`, writing the template's "
-                        "markers yourself, or choose another file", path);
+        return pum_fail(
+            err, PUM_ERR_UNSUPPORTED,
+            "%s: the chat template is not one that Pumice knows; continue plain text with `pumice run`, writing the template's "
+            "markers yourself, or choose another file",
+            path);
     return chat_template_render(&file->format, messages, n_messages, generate, file->bos, file->eos, out, err);
 }
 
@@ -288,8 +295,8 @@ pum_status pum_chat_text(const pum_file *file, const pum_chat_message *messages,
     return status;
 }
 
-pum_status pum_chat_tokens(const pum_file *file, const pum_tokenizer *tokenizer, const pum_chat_message *messages, size_t n_messages,
-                           bool generate, int32_t **tokens, size_t *n_tokens, pum_error *err) {
+pum_status pum_chat_tokens(const pum_file *file, const pum_tokenizer *tokenizer, const pum_chat_message *messages,
+                           size_t n_messages, bool generate, int32_t **tokens, size_t *n_tokens, pum_error *err) {
     *tokens = NULL;
     *n_tokens = 0;
     chat_pieces pieces = {0};
@@ -298,7 +305,8 @@ pum_status pum_chat_tokens(const pum_file *file, const pum_tokenizer *tokenizer,
     // A template that writes BOS itself must not get a second one.
     const text_piece *first = pieces.pieces;
     size_t n_bos = strlen(file->bos);
-    bool writes_bos = pieces.n_pieces > 0 && n_bos > 0 && first->special && first->n_bytes >= n_bos && memcmp(first->bytes, file->bos, n_bos) == 0;
+    bool writes_bos = pieces.n_pieces > 0 && n_bos > 0 && first->special && first->n_bytes >= n_bos &&
+                      memcmp(first->bytes, file->bos, n_bos) == 0;
     status = tokenizer_encode_pieces(tokenizer, pieces.pieces, pieces.n_pieces, !writes_bos, tokens, n_tokens, err);
     pum_free(pieces.pieces);
     return status;

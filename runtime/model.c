@@ -29,13 +29,14 @@ pum_status model_choose_n_ctx(const vk_caps *caps, const llama_config *config, i
     uint32_t n = wish > 0 ? (uint32_t)wish : config->n_ctx_train;
     if (wish == -1 && n > DEFAULT_N_CTX) n = DEFAULT_N_CTX;
     // A tenth stays free for the desktop and for the driver's own needs.
-    while (wish == 0 && n > N_CTX_STEP && context_bytes(caps, config, n) > free_bytes / 10 * 9) n = (n - 1) / N_CTX_STEP * N_CTX_STEP;
+    while (wish == 0 && n > N_CTX_STEP && context_bytes(caps, config, n) > free_bytes / 10 * 9)
+        n = (n - 1) / N_CTX_STEP * N_CTX_STEP;
     *n_ctx = n;
     return PUM_OK;
 }
 
-static pum_status make_plan(const vk_caps *caps, const llama_config *config, uint64_t weights_bytes, uint64_t available_bytes, int wish,
-                            pum_plan *plan, pum_error *err) {
+static pum_status make_plan(const vk_caps *caps, const llama_config *config, uint64_t weights_bytes, uint64_t available_bytes,
+                            int wish, pum_plan *plan, pum_error *err) {
     uint64_t free_bytes = available_bytes > weights_bytes ? available_bytes - weights_bytes : 0;
     uint32_t n_ctx;
     pum_status status = model_choose_n_ctx(caps, config, wish, available_bytes ? free_bytes : UINT64_MAX, &n_ctx, err);
@@ -53,11 +54,12 @@ static pum_status make_plan(const vk_caps *caps, const llama_config *config, uin
 }
 
 pum_status model_refuse_plan(const pum_plan *plan, const char *device, pum_error *err) {
-    return pum_fail(err, PUM_ERR_DEVICE_MEMORY,
-                    "%s: the model needs %.2f GB (weights %.2f, context of %d tokens %.2f, scratch %.2f), %.2f GB are free; use a smaller "
-                    "context (--ctx), a smaller model or another device", device,
-                    (double)(plan->weights_bytes + plan->kv_bytes + plan->scratch_bytes) / 1e9, (double)plan->weights_bytes / 1e9,
-                    plan->n_ctx, (double)plan->kv_bytes / 1e9, (double)plan->scratch_bytes / 1e9, (double)plan->available_bytes / 1e9);
+    return pum_fail(
+        err, PUM_ERR_DEVICE_MEMORY,
+        "%s: the model needs %.2f GB (weights %.2f, context of %d tokens %.2f, scratch %.2f), %.2f GB are free; use a smaller "
+        "context (--ctx), a smaller model or another device",
+        device, (double)(plan->weights_bytes + plan->kv_bytes + plan->scratch_bytes) / 1e9, (double)plan->weights_bytes / 1e9,
+        plan->n_ctx, (double)plan->kv_bytes / 1e9, (double)plan->scratch_bytes / 1e9, (double)plan->available_bytes / 1e9);
 }
 
 pum_status pum_file_plan(const pum_file *file, pum_device *device, int n_ctx, pum_plan *plan, pum_error *err) {
@@ -73,8 +75,8 @@ pum_status pum_file_plan(const pum_file *file, pum_device *device, int n_ctx, pu
 pum_status pum_model_plan(const pum_model *model, int n_ctx, pum_plan *plan, pum_error *err) {
     // The weights have been taken already: they count as available to their own model.
     uint64_t taken = model->weights->device_bytes;
-    return make_plan(&model->device->vk->caps, &model->weights->config, taken, vk_device_available_bytes(model->device->vk) + taken, n_ctx,
-                     plan, err);
+    return make_plan(&model->device->vk->caps, &model->weights->config, taken,
+                     vk_device_available_bytes(model->device->vk) + taken, n_ctx, plan, err);
 }
 
 /* ---- loading */
@@ -98,7 +100,8 @@ static llama_load_params load_params(const pum_model_params *params) {
     return params ? (llama_load_params){params->progress, params->progress_user} : (llama_load_params){0};
 }
 
-pum_status pum_model_load(pum_device *device, const pum_file *file, const pum_model_params *params, pum_model **model, pum_error *err) {
+pum_status pum_model_load(pum_device *device, const pum_file *file, const pum_model_params *params, pum_model **model,
+                          pum_error *err) {
     *model = NULL;
     uint64_t begin = clock_now_ns();
     llama_config config;
@@ -121,13 +124,14 @@ pum_status pum_model_load(pum_device *device, const pum_file *file, const pum_mo
     return PUM_OK;
 }
 
-pum_status pum_model_random(pum_device *device, const char *shape, const char *type, uint64_t seed, const pum_model_params *params,
-                            pum_model **model, pum_error *err) {
+pum_status pum_model_random(pum_device *device, const char *shape, const char *type, uint64_t seed,
+                            const pum_model_params *params, pum_model **model, pum_error *err) {
     *model = NULL;
     uint64_t begin = clock_now_ns();
     const tensor_type_info *t = tensor_type_by_name(type);
     if (!t || !op_layout_supports(t->type))
-        return pum_fail(err, PUM_ERR_ARGUMENT, "type: expected a tensor type that the device can use, such as Q4_0 or Q4_K, got \"%s\"", type);
+        return pum_fail(err, PUM_ERR_ARGUMENT,
+                        "type: expected a tensor type that the device can use, such as Q4_0 or Q4_K, got \"%s\"", type);
     llama_config c;
     pum_status status = llama_config_shape(shape, &c, err);
     if (status != PUM_OK) return status;
@@ -136,7 +140,8 @@ pum_status pum_model_random(pum_device *device, const char *shape, const char *t
     pum_model_info info = {
         .architecture = "llama",
         .name = name,
-        .n_params = (uint64_t)(llama_weights_flop_per_token(&c) / 2) + (uint64_t)c.n_vocab * c.n_embd + (2u * c.n_layer + 1u) * c.n_embd,
+        .n_params =
+            (uint64_t)(llama_weights_flop_per_token(&c) / 2) + (uint64_t)c.n_vocab * c.n_embd + (2u * c.n_layer + 1u) * c.n_embd,
         .n_layer = (int)c.n_layer,
         .n_embd = (int)c.n_embd,
         .n_head = (int)c.n_head,

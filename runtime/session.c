@@ -25,14 +25,16 @@ struct pum_session {
 static pum_status allocate(pum_session *s, pum_error *err) {
     s->tokens = calloc(s->n_ctx, sizeof *s->tokens);
     s->logits = calloc(s->n_vocab, sizeof *s->logits);
-    if (!s->tokens || !s->logits) return pum_fail_memory(err, "a session", s->n_ctx * sizeof *s->tokens + s->n_vocab * sizeof *s->logits);
+    if (!s->tokens || !s->logits)
+        return pum_fail_memory(err, "a session", s->n_ctx * sizeof *s->tokens + s->n_vocab * sizeof *s->logits);
     return llama_context_create(s->model->device->kernels, s->model->weights, s->n_ctx, s->n_chunk, &s->context, err);
 }
 
 pum_status pum_session_create(const pum_model *model, const pum_session_params *params, pum_session **session, pum_error *err) {
     *session = NULL;
     pum_session_params p = params ? *params : (pum_session_params){.n_ctx = -1};
-    if (p.n_chunk < 0) return pum_fail(err, PUM_ERR_ARGUMENT, "prefill chunk: expected 1 or more (0: automatic), got %d", p.n_chunk);
+    if (p.n_chunk < 0)
+        return pum_fail(err, PUM_ERR_ARGUMENT, "prefill chunk: expected 1 or more (0: automatic), got %d", p.n_chunk);
     pum_plan plan;
     pum_status status = pum_model_plan(model, p.n_ctx, &plan, err);
     if (status != PUM_OK) return status;
@@ -80,15 +82,19 @@ const float *pum_session_logits(const pum_session *session) { return session->ha
 static pum_status check_tokens(const pum_session *s, const int32_t *tokens, int n_tokens, pum_error *err) {
     if (n_tokens < 1) return pum_fail(err, PUM_ERR_ARGUMENT, "append: expected at least one token, got %d", n_tokens);
     if (n_tokens > (int)s->n_ctx - s->n_past)
-        return pum_fail(err, PUM_ERR_CONTEXT_FULL, "the context is full: %d tokens and %d more, it holds %u; use a larger context (--ctx) or "
-                        "a shorter text", s->n_past, n_tokens, s->n_ctx);
+        return pum_fail(err, PUM_ERR_CONTEXT_FULL,
+                        "the context is full: %d tokens and %d more, it holds %u; use a larger context (--ctx) or "
+                        "a shorter text",
+                        s->n_past, n_tokens, s->n_ctx);
     for (int i = 0; i < n_tokens; i++)
         if (tokens[i] < 0 || (uint32_t)tokens[i] >= s->n_vocab)
-            return pum_fail(err, PUM_ERR_ARGUMENT, "token %d: expected an id from 0 to %u, got %d", i, s->n_vocab - 1, (int)tokens[i]);
+            return pum_fail(err, PUM_ERR_ARGUMENT, "token %d: expected an id from 0 to %u, got %d", i, s->n_vocab - 1,
+                            (int)tokens[i]);
     return PUM_OK;
 }
 
-/* One chunk: the forward pass, then the logits that are wanted. all_logits: of each token, or NULL. last: whether the append ends here. */
+/* One chunk: the forward pass, then the logits that are wanted. all_logits: of each token, or NULL. last: whether the append ends
+ * here. */
 static pum_status append_chunk(pum_session *s, const int32_t *tokens, uint32_t n, bool last, float *all_logits, pum_error *err) {
     bool in_pass = last && !all_logits;
     pum_status status = llama_forward(s->context, tokens, n, (uint32_t)s->n_past, in_pass ? s->logits : NULL, &s->abort, err);

@@ -7,19 +7,32 @@
 
 const char *pum_status_name(pum_status status) {
     switch (status) {
-    case PUM_OK: return "PUM_OK";
-    case PUM_ERR_ARGUMENT: return "PUM_ERR_ARGUMENT";
-    case PUM_ERR_MEMORY: return "PUM_ERR_MEMORY";
-    case PUM_ERR_IO: return "PUM_ERR_IO";
-    case PUM_ERR_FORMAT: return "PUM_ERR_FORMAT";
-    case PUM_ERR_UNSUPPORTED: return "PUM_ERR_UNSUPPORTED";
-    case PUM_ERR_NO_VULKAN: return "PUM_ERR_NO_VULKAN";
-    case PUM_ERR_NO_DEVICE: return "PUM_ERR_NO_DEVICE";
-    case PUM_ERR_DEVICE: return "PUM_ERR_DEVICE";
-    case PUM_ERR_DEVICE_LOST: return "PUM_ERR_DEVICE_LOST";
-    case PUM_ERR_DEVICE_MEMORY: return "PUM_ERR_DEVICE_MEMORY";
-    case PUM_ERR_CONTEXT_FULL: return "PUM_ERR_CONTEXT_FULL";
-    case PUM_ERR_ABORTED: return "PUM_ERR_ABORTED";
+    case PUM_OK:
+        return "PUM_OK";
+    case PUM_ERR_ARGUMENT:
+        return "PUM_ERR_ARGUMENT";
+    case PUM_ERR_MEMORY:
+        return "PUM_ERR_MEMORY";
+    case PUM_ERR_IO:
+        return "PUM_ERR_IO";
+    case PUM_ERR_FORMAT:
+        return "PUM_ERR_FORMAT";
+    case PUM_ERR_UNSUPPORTED:
+        return "PUM_ERR_UNSUPPORTED";
+    case PUM_ERR_NO_VULKAN:
+        return "PUM_ERR_NO_VULKAN";
+    case PUM_ERR_NO_DEVICE:
+        return "PUM_ERR_NO_DEVICE";
+    case PUM_ERR_DEVICE:
+        return "PUM_ERR_DEVICE";
+    case PUM_ERR_DEVICE_LOST:
+        return "PUM_ERR_DEVICE_LOST";
+    case PUM_ERR_DEVICE_MEMORY:
+        return "PUM_ERR_DEVICE_MEMORY";
+    case PUM_ERR_CONTEXT_FULL:
+        return "PUM_ERR_CONTEXT_FULL";
+    case PUM_ERR_ABORTED:
+        return "PUM_ERR_ABORTED";
     }
     return "PUM_ERR_?";
 }
@@ -36,8 +49,8 @@ pum_status pum_fail(pum_error *err, pum_status status, const char *format, ...) 
 }
 
 pum_status pum_fail_memory(pum_error *err, const char *what, uint64_t n_bytes) {
-    return pum_fail(err, PUM_ERR_MEMORY, "%s: needed %" PRIu64 " bytes of host memory, got none; close other programs and try again",
-                    what, n_bytes);
+    return pum_fail(err, PUM_ERR_MEMORY,
+                    "%s: needed %" PRIu64 " bytes of host memory, got none; close other programs and try again", what, n_bytes);
 }
 
 pum_status pum_fail_in(pum_error *err, pum_status status, const char *format, ...) {

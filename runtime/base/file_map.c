@@ -18,7 +18,8 @@ pum_status file_map_open(const char *path, file_map *map, pum_error *err) {
     if (fstat(fd, &st) != 0)
         status = pum_fail(err, PUM_ERR_IO, "%s: cannot be examined: %s", path, strerror(errno));
     else if (!S_ISREG(st.st_mode))
-        status = pum_fail(err, PUM_ERR_IO, "%s: expected a regular file, got a %s", path, S_ISDIR(st.st_mode) ? "folder" : "special file");
+        status = pum_fail(err, PUM_ERR_IO, "%s: expected a regular file, got a %s", path,
+                          S_ISDIR(st.st_mode) ? "folder" : "special file");
     else if (st.st_size == 0)
         status = pum_fail(err, PUM_ERR_IO, "%s: the file is empty; download or copy it again", path);
     else if ((uintmax_t)st.st_size > SIZE_MAX / 2)

@@ -8,14 +8,14 @@ enum { MAX_LAYERS = 1024, MAX_WIDTH = 1 << 20, MAX_VOCAB = 1 << 24, MAX_HEADS = 
 
 static pum_status check_heads(const char *path, const llama_config *c, pum_error *err) {
     if (c->n_head_kv == 0 || c->n_head % c->n_head_kv != 0)
-        return pum_fail(err, PUM_ERR_FORMAT, "%s: expected head_count to be a multiple of head_count_kv, got %u and %u", path, c->n_head,
-                        c->n_head_kv);
+        return pum_fail(err, PUM_ERR_FORMAT, "%s: expected head_count to be a multiple of head_count_kv, got %u and %u", path,
+                        c->n_head, c->n_head_kv);
     if (c->head_dim % 8 != 0 || c->head_dim > MAX_HEAD_DIM)
-        return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: expected heads of a multiple of 8 up to %d dimensions, got %u", path, MAX_HEAD_DIM,
-                        c->head_dim);
+        return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: expected heads of a multiple of 8 up to %d dimensions, got %u", path,
+                        MAX_HEAD_DIM, c->head_dim);
     if (c->n_rot == 0 || c->n_rot % 2 != 0 || c->n_rot > c->head_dim)
-        return pum_fail(err, PUM_ERR_FORMAT, "%s: expected an even llama.rope.dimension_count from 2 to the head's %u, got %u", path,
-                        c->head_dim, c->n_rot);
+        return pum_fail(err, PUM_ERR_FORMAT, "%s: expected an even llama.rope.dimension_count from 2 to the head's %u, got %u",
+                        path, c->head_dim, c->n_rot);
     return PUM_OK;
 }
 
@@ -31,13 +31,16 @@ static pum_status read_rope(const gguf *file, llama_config *c, pum_error *err) {
     bool linear = type.n_bytes == 6 && memcmp(type.bytes, "linear", 6) == 0;
     bool none = type.n_bytes == 4 && memcmp(type.bytes, "none", 4) == 0;
     if (!linear && !none)
-        return pum_fail(err, PUM_ERR_UNSUPPORTED,
-                        "%s: llama.rope.scaling.type: expected \"none\" or \"linear\", got \"%.*s\"; use a file without that extension of "
-                        "the context", path, (int)(type.n_bytes < 32 ? type.n_bytes : 32), type.bytes);
+        return pum_fail(
+            err, PUM_ERR_UNSUPPORTED,
+            "%s: llama.rope.scaling.type: expected \"none\" or \"linear\", got \"%.*s\"; use a file without that extension of "
+            "the context",
+            path, (int)(type.n_bytes < 32 ? type.n_bytes : 32), type.bytes);
     if (linear && (status = gguf_get_float(file, "llama.rope.scaling.factor", &factor, err)) != PUM_OK) return status;
     if (base < 1 || factor <= 0)
-        return pum_fail(err, PUM_ERR_FORMAT, "%s: expected llama.rope.freq_base >= 1 and a positive scaling factor, got %g and %g", path,
-                        base, factor);
+        return pum_fail(err, PUM_ERR_FORMAT,
+                        "%s: expected llama.rope.freq_base >= 1 and a positive scaling factor, got %g and %g", path, base,
+                        factor);
     c->rope_freq_base = base;
     c->rope_freq_scale = 1 / factor;
     return PUM_OK;
@@ -54,8 +57,8 @@ typedef struct int_key {
 static pum_status read_ints(const gguf *file, const int_key *keys, size_t n_keys, pum_error *err) {
     for (size_t i = 0; i < n_keys; i++) {
         if (keys[i].required && !gguf_find_key(file, keys[i].name))
-            return pum_fail(err, PUM_ERR_FORMAT, "%s: expected the key %s, got a file without it; convert the model again", gguf_path(file),
-                            keys[i].name);
+            return pum_fail(err, PUM_ERR_FORMAT, "%s: expected the key %s, got a file without it; convert the model again",
+                            gguf_path(file), keys[i].name);
         int64_t value = *keys[i].value;
         pum_status status = gguf_get_int(file, keys[i].name, keys[i].required ? 1 : 0, keys[i].max, &value, err);
         if (status != PUM_OK) return status;
@@ -69,7 +72,8 @@ static pum_status check_architecture(const gguf *file, pum_error *err) {
     pum_status status = gguf_get_string(file, "general.architecture", &architecture, err);
     if (status != PUM_OK) return status;
     if (architecture.n_bytes != 5 || memcmp(architecture.bytes, "llama", 5) != 0)
-        return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: general.architecture: expected \"llama\", got \"%.*s\"; choose a LLaMA-family model",
+        return pum_fail(err, PUM_ERR_UNSUPPORTED,
+                        "%s: general.architecture: expected \"llama\", got \"%.*s\"; choose a LLaMA-family model",
                         gguf_path(file), (int)(architecture.n_bytes < 64 ? architecture.n_bytes : 64), architecture.bytes);
     return PUM_OK;
 }
@@ -82,10 +86,8 @@ pum_status llama_config_read(const gguf *file, llama_config *config, pum_error *
     llama_config c = {.norm_eps = 1e-5f};
     uint32_t n_experts = 0, value_length = 0;
     const int_key keys[] = {
-        {"llama.embedding_length", MAX_WIDTH, &c.n_embd, true},
-        {"llama.block_count", MAX_LAYERS, &c.n_layer, true},
-        {"llama.attention.head_count", MAX_HEADS, &c.n_head, true},
-        {"llama.feed_forward_length", MAX_WIDTH, &c.n_ff, true},
+        {"llama.embedding_length", MAX_WIDTH, &c.n_embd, true},     {"llama.block_count", MAX_LAYERS, &c.n_layer, true},
+        {"llama.attention.head_count", MAX_HEADS, &c.n_head, true}, {"llama.feed_forward_length", MAX_WIDTH, &c.n_ff, true},
         {"llama.context_length", INT32_MAX, &c.n_ctx_train, true},
     };
     if ((status = read_ints(file, keys, sizeof keys / sizeof *keys, err)) != PUM_OK) return status;
@@ -104,10 +106,12 @@ pum_status llama_config_read(const gguf *file, llama_config *config, pum_error *
     };
     if ((status = read_ints(file, rest_keys, sizeof rest_keys / sizeof *rest_keys, err)) != PUM_OK) return status;
     if (n_experts > 0)
-        return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: expected a dense model, got a mixture of %u experts; choose a model without experts",
-                        path, n_experts);
+        return pum_fail(err, PUM_ERR_UNSUPPORTED,
+                        "%s: expected a dense model, got a mixture of %u experts; choose a model without experts", path,
+                        n_experts);
     if (value_length != c.head_dim)
-        return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: expected keys and values of one length, got %u and %u", path, c.head_dim, value_length);
+        return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: expected keys and values of one length, got %u and %u", path, c.head_dim,
+                        value_length);
     if ((status = check_heads(path, &c, err)) != PUM_OK) return status;
 
     double eps = c.norm_eps;
@@ -120,11 +124,12 @@ pum_status llama_config_read(const gguf *file, llama_config *config, pum_error *
     // The size of the vocabulary is that of the embedding: files differ in what they say beside it.
     const gguf_tensor *embd = gguf_find_tensor(file, "token_embd.weight");
     if (!embd)
-        return pum_fail(err, PUM_ERR_FORMAT, "%s: expected a tensor token_embd.weight, got a file without it (a vocabulary alone cannot be run)",
+        return pum_fail(err, PUM_ERR_FORMAT,
+                        "%s: expected a tensor token_embd.weight, got a file without it (a vocabulary alone cannot be run)",
                         path);
     if (embd->n_dims != 2 || embd->dims[1] == 0 || embd->dims[1] > MAX_VOCAB)
-        return pum_fail(err, PUM_ERR_FORMAT, "%s: token_embd.weight: expected [%u, 1 to %d], got [%" PRIu64 ", %" PRIu64 "]", path, c.n_embd,
-                        MAX_VOCAB, embd->dims[0], embd->dims[1]);
+        return pum_fail(err, PUM_ERR_FORMAT, "%s: token_embd.weight: expected [%u, 1 to %d], got [%" PRIu64 ", %" PRIu64 "]",
+                        path, c.n_embd, MAX_VOCAB, embd->dims[0], embd->dims[1]);
     c.n_vocab = (uint32_t)embd->dims[1];
     *config = c;
     return PUM_OK;
@@ -135,10 +140,9 @@ pum_status llama_config_shape(const char *shape, llama_config *config, pum_error
         const char *name;
         uint32_t n_embd, n_layer, n_head, n_head_kv, n_ff, n_vocab;
     } shapes[] = {
-        {"260k", 64, 5, 8, 4, 172, 512},          {"15m", 288, 6, 6, 6, 768, 32000},
-        {"135m", 576, 30, 9, 3, 1536, 49152},     {"360m", 960, 32, 15, 5, 2560, 49152},
-        {"1.1b", 2048, 22, 32, 4, 5632, 32000},   {"3b", 3072, 28, 24, 8, 8192, 128256},
-        {"7b", 4096, 32, 32, 32, 11008, 32000},   {"13b", 5120, 40, 40, 40, 13824, 32000},
+        {"260k", 64, 5, 8, 4, 172, 512},        {"15m", 288, 6, 6, 6, 768, 32000},       {"135m", 576, 30, 9, 3, 1536, 49152},
+        {"360m", 960, 32, 15, 5, 2560, 49152},  {"1.1b", 2048, 22, 32, 4, 5632, 32000},  {"3b", 3072, 28, 24, 8, 8192, 128256},
+        {"7b", 4096, 32, 32, 32, 11008, 32000}, {"13b", 5120, 40, 40, 40, 13824, 32000},
     };
     char names[128] = "";
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {

@@ -7,7 +7,7 @@
 typedef struct llama_config {
     uint32_t n_embd, n_layer, n_head, n_head_kv, head_dim, n_ff, n_vocab;
     uint32_t n_ctx_train;
-    uint32_t n_rot;         ///< leading dimensions of a head that rotate
+    uint32_t n_rot; ///< leading dimensions of a head that rotate
     double rope_freq_base;
     double rope_freq_scale; ///< 1 / the factor of linear position scaling
     float norm_eps;

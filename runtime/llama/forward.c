@@ -17,14 +17,14 @@ struct llama_context {
     op_frame *frame;
     op_kv *kv; ///< [n_layer]
     op_rope rope;
-    op_rows x;       ///< [n_chunk, n_embd] the residual stream
-    op_rows n;       ///< [n_chunk, n_embd] normalised
-    op_rows q, a;    ///< [n_chunk, n_head * head_dim] queries; attention's answer
-    op_rows k, v;    ///< [n_chunk, n_head_kv * head_dim]
-    op_rows h, h2;   ///< [n_chunk, n_ff]
-    op_rows logits;  ///< [min(n_chunk, LOGIT_ROWS), n_vocab]
-    op_host tokens;  ///< int32 [n_chunk]
-    op_host answer;  ///< float32 of the shape of logits
+    op_rows x;      ///< [n_chunk, n_embd] the residual stream
+    op_rows n;      ///< [n_chunk, n_embd] normalised
+    op_rows q, a;   ///< [n_chunk, n_head * head_dim] queries; attention's answer
+    op_rows k, v;   ///< [n_chunk, n_head_kv * head_dim]
+    op_rows h, h2;  ///< [n_chunk, n_ff]
+    op_rows logits; ///< [min(n_chunk, LOGIT_ROWS), n_vocab]
+    op_host tokens; ///< int32 [n_chunk]
+    op_host answer; ///< float32 of the shape of logits
     arena arena;
     op_frame_counts counts;
 };
@@ -66,8 +66,8 @@ llama_context_plan llama_plan_context(const vk_caps *caps, const llama_config *c
     return plan;
 }
 
-pum_status llama_context_create(op_kernels *kernels, const llama_weights *weights, uint32_t n_ctx, uint32_t n_chunk, llama_context **context,
-                                pum_error *err) {
+pum_status llama_context_create(op_kernels *kernels, const llama_weights *weights, uint32_t n_ctx, uint32_t n_chunk,
+                                llama_context **context, pum_error *err) {
     *context = NULL;
     const llama_config *g = &weights->config;
     llama_context *c = calloc(1, sizeof *c);
@@ -80,7 +80,8 @@ pum_status llama_context_create(op_kernels *kernels, const llama_weights *weight
     pum_status status = PUM_OK;
     c->kv = arena_alloc(&c->arena, g->n_layer, sizeof *c->kv);
     if (!c->kv) status = pum_fail_memory(err, "the table of the KV cache", g->n_layer * sizeof *c->kv);
-    if (status == PUM_OK) status = op_memory_create(kernels, plan.kv_bytes + plan.scratch_bytes, "KV cache and scratch", &c->memory, err);
+    if (status == PUM_OK)
+        status = op_memory_create(kernels, plan.kv_bytes + plan.scratch_bytes, "KV cache and scratch", &c->memory, err);
     for (uint32_t il = 0; il < g->n_layer && status == PUM_OK; il++)
         status = op_memory_kv(c->memory, g->n_head_kv, n_ctx, g->head_dim, &c->kv[il], err);
     rows_slot slots[N_ROWS_SLOTS];
@@ -89,9 +90,11 @@ pum_status llama_context_create(op_kernels *kernels, const llama_weights *weight
         status = op_memory_rows(c->memory, slots[i].n_rows, slots[i].n_cols, slots[i].rows, err);
     if (status == PUM_OK) status = op_memory_rope(c->memory, n_ctx, g->n_rot, weights->rope_frequencies, &c->rope, err);
     if (status == PUM_OK) status = op_memory_sent(c->memory, err);
-    if (status == PUM_OK) status = op_host_create(kernels, n_chunk * sizeof(int32_t), OP_HOST_WRITES, "token ids", &c->tokens, err);
     if (status == PUM_OK)
-        status = op_host_create(kernels, (uint64_t)logit_rows(n_chunk) * g->n_vocab * sizeof(float), OP_HOST_READS, "logits", &c->answer, err);
+        status = op_host_create(kernels, n_chunk * sizeof(int32_t), OP_HOST_WRITES, "token ids", &c->tokens, err);
+    if (status == PUM_OK)
+        status = op_host_create(kernels, (uint64_t)logit_rows(n_chunk) * g->n_vocab * sizeof(float), OP_HOST_READS, "logits",
+                                &c->answer, err);
     if (status == PUM_OK) status = op_frame_create(kernels, &c->frame, err);
     if (status != PUM_OK) llama_context_destroy(&c);
     *context = c;
@@ -145,8 +148,8 @@ static void record_layers(llama_context *c, uint32_t n_tokens, uint32_t n_past) 
     }
 }
 
-pum_status llama_forward(llama_context *c, const int32_t *tokens, uint32_t n_tokens, uint32_t n_past, float *logits, atomic_bool *abort,
-                         pum_error *err) {
+pum_status llama_forward(llama_context *c, const int32_t *tokens, uint32_t n_tokens, uint32_t n_past, float *logits,
+                         atomic_bool *abort, pum_error *err) {
     assert(n_tokens >= 1 && n_tokens <= c->n_chunk && n_past + n_tokens <= c->n_ctx);
     memcpy(c->tokens.buffer.mapped, tokens, n_tokens * sizeof *tokens);
     op_frame_begin(c->frame, abort);
@@ -158,7 +161,8 @@ pum_status llama_forward(llama_context *c, const int32_t *tokens, uint32_t n_tok
     return status;
 }
 
-pum_status llama_logits(llama_context *c, uint32_t first_row, uint32_t n_rows, float *logits, atomic_bool *abort, pum_error *err) {
+pum_status llama_logits(llama_context *c, uint32_t first_row, uint32_t n_rows, float *logits, atomic_bool *abort,
+                        pum_error *err) {
     uint64_t n_vocab = c->weights->config.n_vocab;
     pum_status status = PUM_OK;
     for (uint32_t done = 0, n; done < n_rows && status == PUM_OK; done += n) {

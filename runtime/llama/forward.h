@@ -13,8 +13,8 @@ typedef struct llama_context_plan {
 } llama_context_plan;
 
 /// n_chunk: the most tokens of one llama_forward. Device memory as llama_plan_context says.
-pum_status llama_context_create(op_kernels *kernels, const llama_weights *weights, uint32_t n_ctx, uint32_t n_chunk, llama_context **context,
-                                pum_error *err);
+pum_status llama_context_create(op_kernels *kernels, const llama_weights *weights, uint32_t n_ctx, uint32_t n_chunk,
+                                llama_context **context, pum_error *err);
 void llama_context_destroy(llama_context **context);
 llama_context_plan llama_plan_context(const vk_caps *caps, const llama_config *config, uint32_t n_ctx, uint32_t n_chunk);
 /// The chunk that is used when none is asked for.
@@ -27,7 +27,8 @@ uint32_t llama_default_chunk(uint32_t n_ctx);
 pum_status llama_forward(llama_context *context, const int32_t *tokens, uint32_t n_tokens, uint32_t n_past, float *logits,
                          atomic_bool *abort, pum_error *err);
 /// The logits [n_rows, n_vocab] of tokens first_row … of the last llama_forward.
-pum_status llama_logits(llama_context *context, uint32_t first_row, uint32_t n_rows, float *logits, atomic_bool *abort, pum_error *err);
+pum_status llama_logits(llama_context *context, uint32_t first_row, uint32_t n_rows, float *logits, atomic_bool *abort,
+                        pum_error *err);
 
 /// Dispatches and barriers of the last llama_forward.
 op_frame_counts llama_counts(const llama_context *context);

@@ -40,12 +40,18 @@ enum {
 
 static uint32_t dim_of(const llama_config *c, dim d) {
     switch (d) {
-    case ONE: return 1;
-    case N_EMBD: return c->n_embd;
-    case N_Q: return c->n_head * c->head_dim;
-    case N_KV: return c->n_head_kv * c->head_dim;
-    case N_FF: return c->n_ff;
-    case N_VOCAB: return c->n_vocab;
+    case ONE:
+        return 1;
+    case N_EMBD:
+        return c->n_embd;
+    case N_Q:
+        return c->n_head * c->head_dim;
+    case N_KV:
+        return c->n_head_kv * c->head_dim;
+    case N_FF:
+        return c->n_ff;
+    case N_VOCAB:
+        return c->n_vocab;
     }
     return 0;
 }
@@ -91,19 +97,21 @@ pum_status llama_slot_find(const gguf *file, const llama_tensor_slot *slot, cons
     const gguf_tensor *t = *tensor = gguf_find_tensor(file, slot->name);
     if (!t && slot->optional) return PUM_OK;
     if (!t)
-        return pum_fail(err, PUM_ERR_FORMAT, "%s: %s: expected this tensor, got a file without it; download or convert the model again",
+        return pum_fail(err, PUM_ERR_FORMAT,
+                        "%s: %s: expected this tensor, got a file without it; download or convert the model again",
                         gguf_path(file), slot->name);
     char got[128];
     shape_text(t, got, sizeof got);
     bool fits = t->dims[0] == slot->n_cols && t->dims[1] == slot->n_rows && t->dims[2] == 1 && t->dims[3] == 1;
     if (!fits && slot->is_vector)
-        return pum_fail(err, PUM_ERR_FORMAT, "%s: %s: expected [%u], got %s %s", gguf_path(file), slot->name, slot->n_cols, t->type->name,
-                        got);
+        return pum_fail(err, PUM_ERR_FORMAT, "%s: %s: expected [%u], got %s %s", gguf_path(file), slot->name, slot->n_cols,
+                        t->type->name, got);
     if (!fits)
         return pum_fail(err, PUM_ERR_FORMAT, "%s: %s: expected [%u, %u], got %s %s", gguf_path(file), slot->name, slot->n_cols,
                         slot->n_rows, t->type->name, got);
     if (slot->is_vector ? !t->type->expand : !op_layout_supports(t->type->type))
-        return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: %s: the type %s %s cannot be used yet; choose a file in Q4_0, Q4_1, Q8_0, Q4_K or Q6_K",
+        return pum_fail(err, PUM_ERR_UNSUPPORTED,
+                        "%s: %s: the type %s %s cannot be used yet; choose a file in Q4_0, Q4_1, Q8_0, Q4_K or Q6_K",
                         gguf_path(file), slot->name, t->type->name, got);
     return PUM_OK;
 }

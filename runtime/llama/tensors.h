@@ -10,7 +10,7 @@ typedef struct llama_tensor_slot {
     uint32_t n_rows, n_cols; ///< n_rows 1 with is_vector: one dimension in the file
     bool is_vector;
     bool optional;
-    op_tensor *tensor;       ///< where it goes; NULL when no weights were given
+    op_tensor *tensor; ///< where it goes; NULL when no weights were given
 } llama_tensor_slot;
 
 /// How many slots a model has.

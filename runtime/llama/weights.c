@@ -8,7 +8,8 @@
 /* Rows are repacked and sent in runs of about this many bytes of the file: large enough to stream, small enough to hold. */
 enum { RUN_BYTES = 4 << 20 };
 
-static const char CANNOT_BE_LLAMA[] = "is no tensor of a LLaMA: leaving it out would give wrong answers; choose a LLaMA-family model";
+static const char CANNOT_BE_LLAMA[] =
+    "is no tensor of a LLaMA: leaving it out would give wrong answers; choose a LLaMA-family model";
 
 /* ---- what both ways of making weights share */
 
@@ -20,8 +21,9 @@ static pum_status weights_create(op_kernels *kernels, const llama_config *config
     w->device_bytes = total_bytes;
     w->layers = arena_alloc(&w->arena, config->n_layer, sizeof *w->layers);
     w->rope_frequencies = arena_alloc(&w->arena, config->n_rot / 2, sizeof *w->rope_frequencies);
-    pum_status status = w->layers && w->rope_frequencies ? op_memory_create(kernels, total_bytes, "weights", &w->memory, err)
-                                                         : pum_fail_memory(err, "the table of layers", config->n_layer * sizeof *w->layers);
+    pum_status status = w->layers && w->rope_frequencies
+                            ? op_memory_create(kernels, total_bytes, "weights", &w->memory, err)
+                            : pum_fail_memory(err, "the table of layers", config->n_layer * sizeof *w->layers);
     if (status != PUM_OK) llama_weights_destroy(&w);
     // arXiv:2104.09864: theta_i = base^(-2i / n_rot)
     for (uint32_t i = 0; w && i < config->n_rot / 2; i++)
@@ -74,7 +76,8 @@ static pum_status load_vector(llama_weights *w, const llama_tensor_slot *slot, c
     return status;
 }
 
-static pum_status load_matrix(llama_weights *w, const llama_tensor_slot *slot, const gguf_tensor *t, progress *p, pum_error *err) {
+static pum_status load_matrix(llama_weights *w, const llama_tensor_slot *slot, const gguf_tensor *t, progress *p,
+                              pum_error *err) {
     uint64_t row_bytes = t->n_bytes / slot->n_rows;
     pum_status status = op_memory_tensor(w->memory, t->type->type, slot->n_rows, slot->n_cols, slot->tensor, err);
     for (uint32_t row = 0, step = rows_at_once(row_bytes); row < slot->n_rows && status == PUM_OK; row += step) {
@@ -114,8 +117,8 @@ static pum_status load_rope_factors(llama_weights *w, const gguf *file, pum_erro
         float factor;
         memcpy(&factor, t->data + i * sizeof factor, sizeof factor);
         if (!(factor > 0) || !isfinite(factor))
-            return pum_fail(err, PUM_ERR_FORMAT, "%s: rope_freqs.weight[%u]: expected a positive factor, got %g", gguf_path(file), i,
-                            (double)factor);
+            return pum_fail(err, PUM_ERR_FORMAT, "%s: rope_freqs.weight[%u]: expected a positive factor, got %g", gguf_path(file),
+                            i, (double)factor);
         w->rope_frequencies[i] /= factor;
     }
     return PUM_OK;
@@ -133,13 +136,15 @@ static pum_status check_no_others(const gguf *file, const llama_config *config, 
     for (int t = 0; t < gguf_n_tensors(file); t++) {
         const char *name = gguf_tensor_at(file, t)->name;
         bool known = strcmp(name, "rope_freqs.weight") == 0;
-        for (uint32_t i = 0; i < llama_n_slots(config) && !known; i++) known = strcmp(llama_slot(config, NULL, i).name, name) == 0;
+        for (uint32_t i = 0; i < llama_n_slots(config) && !known; i++)
+            known = strcmp(llama_slot(config, NULL, i).name, name) == 0;
         if (!known) return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: %s %s", gguf_path(file), name, CANNOT_BE_LLAMA);
     }
     return PUM_OK;
 }
 
-pum_status llama_weights_plan(const gguf *file, const llama_config *config, uint64_t max_range, uint64_t *n_bytes, pum_error *err) {
+pum_status llama_weights_plan(const gguf *file, const llama_config *config, uint64_t max_range, uint64_t *n_bytes,
+                              pum_error *err) {
     uint64_t total = 0;
     for (uint32_t i = 0; i < llama_n_slots(config); i++) {
         llama_tensor_slot slot = llama_slot(config, NULL, i);
@@ -204,18 +209,25 @@ static void put_half(uint8_t *at, double value) {
 static void scale_block(tensor_type type, double sigma, uint8_t *block) {
     const double nibble = 4.6, byte = 73.9, six_bits = 18.5; // standard deviations of evenly distributed 4, 8 and 6 bits
     switch (type) {
-    case TENSOR_Q4_0: put_half(block, sigma / nibble); break;
+    case TENSOR_Q4_0:
+        put_half(block, sigma / nibble);
+        break;
     case TENSOR_Q4_1:
         put_half(block, sigma / nibble);
         put_half(block + 2, -7.5 * sigma / nibble);
         break;
-    case TENSOR_Q8_0: put_half(block, sigma / byte); break;
+    case TENSOR_Q8_0:
+        put_half(block, sigma / byte);
+        break;
     case TENSOR_Q4_K: // d, dmin; the 6-bit scales and minima are 31.5 in the mean
         put_half(block, sigma / nibble / 31.5);
         put_half(block + 2, 7.5 * sigma / nibble / 31.5);
         break;
-    case TENSOR_Q6_K: put_half(block + 208, sigma / six_bits / byte); break;
-    default: break;
+    case TENSOR_Q6_K:
+        put_half(block + 208, sigma / six_bits / byte);
+        break;
+    default:
+        break;
     }
 }
 
@@ -260,8 +272,8 @@ static const tensor_type_info *type_for(const tensor_type_info *type, uint32_t n
     return n_cols % type->block_values == 0 ? type : tensor_type_find(TENSOR_F16);
 }
 
-static pum_status random_matrix(llama_weights *w, const llama_tensor_slot *slot, const tensor_type_info *type, random_state *r, progress *p,
-                                pum_error *err) {
+static pum_status random_matrix(llama_weights *w, const llama_tensor_slot *slot, const tensor_type_info *type, random_state *r,
+                                progress *p, pum_error *err) {
     type = type_for(type, slot->n_cols);
     uint64_t blocks_per_row = slot->n_cols / type->block_values, row_bytes = blocks_per_row * type->block_bytes;
     uint32_t step = rows_at_once(row_bytes);
@@ -284,7 +296,8 @@ static pum_status random_matrix(llama_weights *w, const llama_tensor_slot *slot,
 pum_status llama_weights_random(op_kernels *kernels, const llama_config *config, tensor_type type, uint64_t seed,
                                 const llama_load_params *params, llama_weights **weights, pum_error *err) {
     *weights = NULL;
-    if (!op_layout_supports(type)) return pum_fail(err, PUM_ERR_UNSUPPORTED, "random weights: the type cannot be used on the device yet");
+    if (!op_layout_supports(type))
+        return pum_fail(err, PUM_ERR_UNSUPPORTED, "random weights: the type cannot be used on the device yet");
     const tensor_type_info *info = tensor_type_find(type);
     uint64_t max_range = op_kernels_device(kernels)->caps.max_storage_range, total = 0;
     progress p = {.params = params};

@@ -27,7 +27,8 @@ pum_status op_memory_create(op_kernels *kernels, uint64_t total_bytes, const cha
     m->kernels = kernels;
     m->device = op_kernels_device(kernels);
     // Equal blocks that together are just what is planned: nothing is taken that the plan did not say.
-    uint64_t most = MAX_BLOCK_BYTES < m->device->caps.max_allocation_bytes ? MAX_BLOCK_BYTES : m->device->caps.max_allocation_bytes;
+    uint64_t most =
+        MAX_BLOCK_BYTES < m->device->caps.max_allocation_bytes ? MAX_BLOCK_BYTES : m->device->caps.max_allocation_bytes;
     uint64_t n_blocks = (total_bytes + most - 1) / most;
     uint64_t block_bytes = n_blocks > 1 ? most : spanned(total_bytes ? total_bytes : 1);
     pum_status status = vk_pool_create(m->device, block_bytes, what, &m->pool, err);
@@ -57,7 +58,8 @@ static pum_status need_upload(op_memory *m, pum_error *err) {
     return m->upload ? PUM_OK : vk_upload_create(m->device, STAGE_BYTES, &m->upload, err);
 }
 
-pum_status op_memory_send(op_memory *m, op_tensor *tensor, uint32_t first_row, uint32_t n_rows, const void *blocks, pum_error *err) {
+pum_status op_memory_send(op_memory *m, op_tensor *tensor, uint32_t first_row, uint32_t n_rows, const void *blocks,
+                          pum_error *err) {
     pum_status status = need_upload(m, err);
     return status == PUM_OK ? op_tensor_upload(tensor, m->upload, first_row, n_rows, blocks, err) : status;
 }
@@ -77,8 +79,10 @@ uint64_t op_rows_bytes(uint32_t n_rows, uint32_t n_cols) { return spanned((uint6
 static pum_status take(op_memory *m, const char *what, uint64_t n_bytes, vk_span *span, pum_error *err) {
     uint64_t most = m->device->caps.max_storage_range;
     if (n_bytes > most)
-        return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: needs %" PRIu64 " bytes in one binding, the device allows %" PRIu64
-                        "; use a smaller context (--ctx) or prefill chunk", what, n_bytes, most);
+        return pum_fail(err, PUM_ERR_UNSUPPORTED,
+                        "%s: needs %" PRIu64 " bytes in one binding, the device allows %" PRIu64
+                        "; use a smaller context (--ctx) or prefill chunk",
+                        what, n_bytes, most);
     return vk_pool_take(m->pool, n_bytes, span, err);
 }
 
@@ -119,7 +123,8 @@ pum_status op_memory_kv(op_memory *m, uint32_t n_head_kv, uint32_t n_ctx, uint32
     if (per_slice == 0)
         return pum_fail(err, PUM_ERR_UNSUPPORTED,
                         "KV cache: one head of %u positions takes %" PRIu64 " bytes, one binding of this device covers %" PRIu64
-                        "; use a smaller context (--ctx)", n_ctx, head_bytes, m->device->caps.max_storage_range);
+                        "; use a smaller context (--ctx)",
+                        n_ctx, head_bytes, m->device->caps.max_storage_range);
     *kv = (op_kv){.n_head_kv = n_head_kv, .n_ctx = n_ctx, .head_dim = head_dim, .heads_per_slice = per_slice};
     kv->n_slices = (n_head_kv + per_slice - 1) / per_slice;
     kv->k = arena_alloc(&m->arena, kv->n_slices, sizeof *kv->k);
@@ -139,7 +144,8 @@ pum_status op_memory_kv(op_memory *m, uint32_t n_head_kv, uint32_t n_ctx, uint32
 
 uint64_t op_rope_bytes(uint32_t n_ctx, uint32_t n_rot) { return spanned((uint64_t)n_ctx * n_rot * sizeof(float)); }
 
-pum_status op_memory_rope(op_memory *m, uint32_t n_ctx, uint32_t n_rot, const double *frequencies, op_rope *rope, pum_error *err) {
+pum_status op_memory_rope(op_memory *m, uint32_t n_ctx, uint32_t n_rot, const double *frequencies, op_rope *rope,
+                          pum_error *err) {
     uint64_t position_bytes = (uint64_t)n_rot * sizeof(float);
     *rope = (op_rope){.n_rot = n_rot};
     pum_status status = take(m, "rope table", n_ctx * position_bytes, &rope->table, err);
@@ -164,7 +170,8 @@ pum_status op_memory_rope(op_memory *m, uint32_t n_ctx, uint32_t n_rot, const do
 
 /* ---- host-visible memory */
 
-pum_status op_host_create(op_kernels *kernels, uint64_t n_bytes, op_host_use use, const char *what, op_host *host, pum_error *err) {
+pum_status op_host_create(op_kernels *kernels, uint64_t n_bytes, op_host_use use, const char *what, op_host *host,
+                          pum_error *err) {
     return vk_buffer_create(op_kernels_device(kernels), n_bytes, use == OP_HOST_WRITES ? VK_USE_UPLOAD : VK_USE_READBACK, what,
                             &host->buffer, err);
 }

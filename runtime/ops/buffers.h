@@ -1,5 +1,5 @@
-/* Device memory as the model sees it: rows, KV cache, rope table, and host-visible buffers to talk through. One owner (a model or a
- * session) has one op_memory, and everything goes with it. */
+/* Device memory as the model sees it: rows, KV cache, rope table, and host-visible buffers to talk through. One owner (a model or
+ * a session) has one op_memory, and everything goes with it. */
 #ifndef OPS_BUFFERS_H
 #define OPS_BUFFERS_H
 
@@ -15,9 +15,11 @@ pum_status op_memory_create(op_kernels *kernels, uint64_t total_bytes, const cha
 void op_memory_destroy(op_memory **memory);
 
 /// Room for a matrix; its weights come through op_memory_send.
-pum_status op_memory_tensor(op_memory *memory, tensor_type type, uint32_t n_rows, uint32_t n_cols, op_tensor *tensor, pum_error *err);
+pum_status op_memory_tensor(op_memory *memory, tensor_type type, uint32_t n_rows, uint32_t n_cols, op_tensor *tensor,
+                            pum_error *err);
 /// Repacks and sends rows of a matrix; see op_tensor_upload.
-pum_status op_memory_send(op_memory *memory, op_tensor *tensor, uint32_t first_row, uint32_t n_rows, const void *blocks, pum_error *err);
+pum_status op_memory_send(op_memory *memory, op_tensor *tensor, uint32_t first_row, uint32_t n_rows, const void *blocks,
+                          pum_error *err);
 /// Blocks until everything that was sent has arrived, and gives the staging buffers back.
 pum_status op_memory_sent(op_memory *memory, pum_error *err);
 /// Host memory that staging holds now.
@@ -25,8 +27,10 @@ uint64_t op_memory_host_bytes(const op_memory *memory);
 
 pum_status op_memory_rows(op_memory *memory, uint32_t n_rows, uint32_t n_cols, op_rows *rows, pum_error *err);
 pum_status op_memory_kv(op_memory *memory, uint32_t n_head_kv, uint32_t n_ctx, uint32_t head_dim, op_kv *kv, pum_error *err);
-/// frequencies [n_rot / 2] radians per position. Errors also PUM_ERR_UNSUPPORTED when the table exceeds what one binding can cover.
-pum_status op_memory_rope(op_memory *memory, uint32_t n_ctx, uint32_t n_rot, const double *frequencies, op_rope *rope, pum_error *err);
+/// frequencies [n_rot / 2] radians per position. Errors also PUM_ERR_UNSUPPORTED when the table exceeds what one binding can
+/// cover.
+pum_status op_memory_rope(op_memory *memory, uint32_t n_ctx, uint32_t n_rot, const double *frequencies, op_rope *rope,
+                          pum_error *err);
 
 /* What the above take, each part aligned as it will be. */
 uint64_t op_rows_bytes(uint32_t n_rows, uint32_t n_cols);
@@ -38,7 +42,8 @@ typedef struct op_host {
     vk_buffer buffer;
 } op_host;
 typedef enum op_host_use { OP_HOST_WRITES, OP_HOST_READS } op_host_use;
-pum_status op_host_create(op_kernels *kernels, uint64_t n_bytes, op_host_use use, const char *what, op_host *host, pum_error *err);
+pum_status op_host_create(op_kernels *kernels, uint64_t n_bytes, op_host_use use, const char *what, op_host *host,
+                          pum_error *err);
 void op_host_destroy(op_kernels *kernels, op_host *host);
 vk_span op_host_span(const op_host *host, uint64_t offset, uint64_t n_bytes);
 

@@ -153,7 +153,8 @@ pum_status op_frame_end(op_frame *f, pum_error *err) {
 static bool conflicts(const op_frame *f, vk_span span, bool writes) {
     for (int i = 0; i < f->n_ranges; i++) {
         const range *r = &f->ranges[i];
-        if (r->buffer == span.buffer->handle && (writes || r->written) && r->begin < span.offset + span.n_bytes && span.offset < r->end)
+        if (r->buffer == span.buffer->handle && (writes || r->written) && r->begin < span.offset + span.n_bytes &&
+            span.offset < r->end)
             return true;
     }
     return false;

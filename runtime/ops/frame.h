@@ -33,12 +33,12 @@ pum_status op_frame_fail(op_frame *frame, pum_status status, const char *format,
 
 /// One dispatch.
 typedef struct op_dispatch {
-    const op_kernel *kernel; ///< NULL: nothing is recorded (op_kernel_get has failed and said so)
+    const op_kernel *kernel;        ///< NULL: nothing is recorded (op_kernel_get has failed and said so)
     vk_span spans[VK_MAX_BINDINGS]; ///< [kernel's bindings]; n_bytes 0: the binding is not used, and gets any buffer
-    uint32_t writes;         ///< bit i: the kernel writes spans[i]; the others it only reads
+    uint32_t writes;                ///< bit i: the kernel writes spans[i]; the others it only reads
     const void *push;
     uint32_t push_bytes;
-    uint32_t groups[3];      ///< 0 counts as 1 in [1] and [2]; groups[0] == 0 records nothing
+    uint32_t groups[3];           ///< 0 counts as 1 in [1] and [2]; groups[0] == 0 records nothing
     double cost_flop, cost_bytes; ///< estimate, for cutting submissions
 } op_dispatch;
 void op_frame_dispatch(op_frame *frame, const op_dispatch *dispatch);

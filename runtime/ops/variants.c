@@ -128,8 +128,8 @@ static bool same_params(const made_kernel *m, const op_kernel_params *p) {
            memcmp(m->constants, p->constants ? p->constants : m->constants, p->n_constants * sizeof *m->constants) == 0;
 }
 
-static pum_status make_kernel(op_kernels *kernels, const shader_variant *variant, const op_kernel_params *params, made_kernel **made,
-                              pum_error *err) {
+static pum_status make_kernel(op_kernels *kernels, const shader_variant *variant, const op_kernel_params *params,
+                              made_kernel **made, pum_error *err) {
     if (params->n_constants > VK_MAX_CONSTANTS)
         return pum_fail(err, PUM_ERR_ARGUMENT, "kernel %s: at most %d constants, got %u", variant->name, VK_MAX_CONSTANTS,
                         params->n_constants);
@@ -159,8 +159,8 @@ static pum_status make_kernel(op_kernels *kernels, const shader_variant *variant
     return PUM_OK;
 }
 
-pum_status op_kernel_get(op_kernels *kernels, const shader_variant *variant, const op_kernel_params *params, const op_kernel **kernel,
-                         pum_error *err) {
+pum_status op_kernel_get(op_kernels *kernels, const shader_variant *variant, const op_kernel_params *params,
+                         const op_kernel **kernel, pum_error *err) {
     *kernel = NULL;
     if (!variant) return pum_fail(err, PUM_ERR_UNSUPPORTED, "no kernel of this build runs on %s", kernels->device->caps.name);
     size_t row = (size_t)(variant - shader_variants);

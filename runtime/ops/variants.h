@@ -29,8 +29,8 @@ typedef struct op_kernel_params {
 /// The chosen variant of an op; NULL if there is none that this device can run.
 const shader_variant *op_variant_choose(op_kernels *kernels, const char *op);
 /// Finds or makes the pipeline of a variant. Constant time after the first use. Errors: PUM_ERR_UNSUPPORTED, PUM_ERR_DEVICE.
-pum_status op_kernel_get(op_kernels *kernels, const shader_variant *variant, const op_kernel_params *params, const op_kernel **kernel,
-                         pum_error *err);
+pum_status op_kernel_get(op_kernels *kernels, const shader_variant *variant, const op_kernel_params *params,
+                         const op_kernel **kernel, pum_error *err);
 /// Whether a device meets the words of a `needs` column. An unknown word is not met.
 bool op_needs_met(const vk_caps *caps, const char *needs);
 /// For tests: only this variant serves its op (NULL: the table's order again).
