@@ -41,7 +41,10 @@ void op_rope_store(op_frame *f, const op_rope *rope, op_rows q, op_rows k, op_ro
 /// a[t,h,:] = softmax(q[t,h,:]·K[h']ᵀ / sqrt(head_dim)) V[h'] over positions 0 … n_past + t, with h' = h / (n_head / n_head_kv).
 /// Online softmax, the weights are never stored: arXiv:2112.05682, arXiv:2205.14135; grouped queries: arXiv:2305.13245.
 /// q, a [n_tokens, n_head*head_dim]; head_dim a multiple of 8, at most 256.
-void op_attention(op_frame *f, op_rows q, const op_kv *kv, uint32_t n_past, op_rows a);
+/// scratch: [OP_ATTENTION_SCRATCH_ROWS, head_dim + 4], whatever n_head, n_ctx and n_tokens are. A deep context is cut in chunks that
+/// the device works on at once, and their partial results go there.
+void op_attention(op_frame *f, op_rows q, const op_kv *kv, uint32_t n_past, op_rows a, op_rows scratch);
+enum { OP_ATTENTION_SCRATCH_ROWS = 4096 };
 
 /// The device's best: reads span once and again, multiplies; see pum_device_measure_peaks.
 pum_status op_measure_peaks(op_kernels *kernels, pum_device_peaks *peaks, pum_error *err);
