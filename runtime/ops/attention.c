@@ -1,0 +1,136 @@
+#include "ops/ops.h"
+
+#include "../../shaders/include/attention_push.h"
+
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+enum {
+    FEW_ROWS = 16,      ///< queries of a KV head up to which the context is cut instead of the queries
+    MIN_CHUNK = 128,    ///< positions that are worth a workgroup of their own
+    N_WORKGROUPS = 512, ///< that fill a GPU
+    N_WORKGROUPS_CPU = 12,
+};
+/* A dispatch cannot be interrupted: longer ones are cut by tokens. */
+static const double MAX_FLOP = 2e9;
+
+static uint32_t div_up(uint32_t a, uint32_t b) { return (a + b - 1) / b; }
+static uint32_t min_u32(uint32_t a, uint32_t b) { return a < b ? a : b; }
+
+/* How a variant is laid over the work. */
+typedef struct shape {
+    uint32_t block_rows;   ///< rows of one workgroup
+    uint32_t constants[4]; ///< workgroup size, HEAD_DIM, ROWS, STEP
+    uint32_t n_workgroups; ///< wanted
+} shape;
+
+static bool is_lanes(const shader_variant *v) { return strncmp(v->name, "attention_lanes", 15) == 0; }
+
+static shape shape_of(const shader_variant *v, const vk_caps *caps, uint32_t head_dim, uint32_t n_rows) {
+    if (!is_lanes(v)) {
+        bool tile = strcmp(v->op, "attention_tile") == 0;
+        // A tile of 64 rows keeps head_dim/2 sums in a thread's registers.
+        uint32_t rows = tile ? (head_dim <= 128 ? 4 : 2) : min_u32(n_rows, 4);
+        return (shape){tile ? 16 * rows : rows, {128, head_dim, rows, 0}, N_WORKGROUPS};
+    }
+    uint32_t size = min_u32(caps->subgroup_size, 16), rows = n_rows > size ? 2 : 1, step = 1;
+    // Whole loads per subgroup, and enough positions at a time that scaling the sums costs little.
+    while (step * head_dim / 8 % size != 0 || step * head_dim < 256) step *= 2;
+    return (shape){size * rows, {size, head_dim, rows, step}, N_WORKGROUPS_CPU};
+}
+
+static const op_kernel *get_kernel(op_frame *f, const shader_variant *variant, const op_kernel_params *params) {
+    const op_kernel *kernel;
+    pum_error error;
+    pum_status status = op_kernel_get(op_frame_kernels(f), variant, params, &kernel, &error);
+    if (status != PUM_OK) op_frame_fail(f, status, "attention: %s", error.message);
+    return kernel;
+}
+
+/* In how many chunks the context is cut so that the device is filled. */
+static uint32_t choose_chunks(const shape *s, uint32_t n_kv, uint32_t n_groups, uint32_t n_records) {
+    uint32_t n = min_u32(s->n_workgroups / n_groups, n_kv / MIN_CHUNK);
+    n = min_u32(n, OP_ATTENTION_SCRATCH_ROWS / n_records);
+    return n > 1 ? n : 1;
+}
+
+static void merge(op_frame *f, op_rows scratch, op_rows a, uint32_t n_tokens, uint32_t head_dim, const struct attention_push *p) {
+    struct attention_merge_push push = {
+        .n_rows = n_tokens * p->n_head,
+        .n_chunks = p->n_chunks,
+        .a_first_row = p->a_first_row * p->n_head,
+    };
+    op_kernel_params params = {.n_bindings = 2, .push_bytes = sizeof push, .constants = &head_dim, .n_constants = 1};
+    double n_values = (double)push.n_rows * push.n_chunks * head_dim;
+    op_frame_dispatch(f, &(op_dispatch){
+                             .kernel = get_kernel(f, op_variant_choose(op_frame_kernels(f), "attention_merge"), &params),
+                             .spans = {scratch.span, a.span},
+                             .writes = 1 << 1,
+                             .push = &push,
+                             .push_bytes = sizeof push,
+                             .groups = {div_up(push.n_rows * head_dim / 4, 64)},
+                             .cost_flop = 4 * n_values,
+                             .cost_bytes = 4 * n_values,
+                         });
+}
+
+/* Tokens [t0, t0 + n_tokens) of q, in one dispatch per slice. */
+static void attend(op_frame *f, op_rows q, const op_kv *kv, uint32_t n_past, op_rows a, op_rows scratch, uint32_t t0,
+                   uint32_t n_tokens) {
+    uint32_t n_head = q.n_cols / kv->head_dim, group = n_head / kv->n_head_kv, n_rows = n_tokens * group;
+    uint32_t n_kv = n_past + t0 + n_tokens;
+    op_kernels *kernels = op_frame_kernels(f);
+    const shader_variant *variant = op_variant_choose(kernels, n_rows <= FEW_ROWS ? "attention_split" : "attention_tile");
+    if (!variant) {
+        op_frame_fail(f, PUM_ERR_UNSUPPORTED, "attention: no kernel of this build runs on %s",
+                      op_kernels_device(kernels)->caps.name);
+        return;
+    }
+    shape s = shape_of(variant, &op_kernels_device(kernels)->caps, kv->head_dim, n_rows);
+    uint32_t n_blocks = div_up(n_rows, s.block_rows), n_chunks = 1;
+    if (n_rows <= FEW_ROWS) n_chunks = choose_chunks(&s, n_kv, n_blocks * kv->n_head_kv, n_tokens * n_head);
+    struct attention_push push = {
+        .n_rows = n_rows,
+        .group = group,
+        .n_head = n_head,
+        .n_past = n_past + t0,
+        .n_tokens = n_tokens,
+        .n_ctx = kv->n_ctx,
+        .q_first_row = q.first_row + t0,
+        .a_first_row = a.first_row + t0,
+        .chunk = div_up(div_up(n_kv, n_chunks), 64) * 64, // a multiple of every variant's step
+        .scale = (float)(1 / sqrt(kv->head_dim)),
+    };
+    push.n_chunks = div_up(n_kv, push.chunk);
+    op_kernel_params params = {.n_bindings = 5, .push_bytes = sizeof push, .constants = s.constants, .n_constants = 4};
+    const op_kernel *kernel = get_kernel(f, variant, &params);
+    for (uint32_t slice = 0; slice < kv->n_slices; slice++) {
+        push.first_head = slice * kv->heads_per_slice;
+        uint32_t n_heads = min_u32(kv->heads_per_slice, kv->n_head_kv - push.first_head);
+        double n_values = (double)n_heads * n_kv * kv->head_dim;
+        op_frame_dispatch(f, &(op_dispatch){
+                                 .kernel = kernel,
+                                 .spans = {q.span, kv->k[slice], kv->v[slice], push.n_chunks == 1 ? a.span : (vk_span){0},
+                                           push.n_chunks > 1 ? scratch.span : (vk_span){0}},
+                                 .writes = 1 << 3 | 1 << 4,
+                                 .push = &push,
+                                 .push_bytes = sizeof push,
+                                 .groups = {n_blocks, n_heads, push.n_chunks},
+                                 .cost_flop = 4 * n_rows * n_values,
+                                 .cost_bytes = 4 * n_values * n_blocks,
+                             });
+    }
+    if (push.n_chunks > 1) merge(f, scratch, a, n_tokens, kv->head_dim, &push);
+}
+
+void op_attention(op_frame *f, op_rows q, const op_kv *kv, uint32_t n_past, op_rows a, op_rows scratch) {
+    uint32_t n_tokens = q.n_rows, n_head = q.n_cols / kv->head_dim;
+    assert(kv->head_dim % 8 == 0 && kv->head_dim <= 256 && q.n_cols % kv->head_dim == 0 && n_head % kv->n_head_kv == 0);
+    assert(a.n_rows == n_tokens && a.n_cols == q.n_cols && n_past + n_tokens <= kv->n_ctx);
+    assert(scratch.n_rows >= OP_ATTENTION_SCRATCH_ROWS && scratch.n_cols >= kv->head_dim + 4 && scratch.first_row == 0);
+    double flop_per_token = 4.0 * q.n_cols * (n_past + n_tokens);
+    uint32_t at_once = flop_per_token * n_tokens > MAX_FLOP ? (uint32_t)(MAX_FLOP / flop_per_token) / 32 * 32 : n_tokens;
+    if (at_once < 32) at_once = 32;
+    for (uint32_t t = 0; t < n_tokens; t += at_once) attend(f, q, kv, n_past, a, scratch, t, min_u32(at_once, n_tokens - t));
+}
