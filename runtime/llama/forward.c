@@ -37,7 +37,7 @@ typedef struct rows_slot {
     op_rows *rows;
     uint32_t n_rows, n_cols;
 } rows_slot;
-enum { N_ROWS_SLOTS = 9 };
+enum { N_ROWS_SLOTS = 10 };
 
 static void rows_slots(llama_context *c, const llama_config *g, uint32_t n_chunk, rows_slot slots[N_ROWS_SLOTS]) {
     const rows_slot all[N_ROWS_SLOTS] = {
@@ -49,6 +49,7 @@ static void rows_slots(llama_context *c, const llama_config *g, uint32_t n_chunk
         {&c->v, n_chunk, g->n_head_kv * g->head_dim},
         {&c->h, n_chunk, g->n_ff},
         {&c->h2, n_chunk, g->n_ff},
+        {&c->partial, OP_ATTENTION_SCRATCH_ROWS, g->head_dim + 4},
         {&c->logits, logit_rows(n_chunk), g->n_vocab},
     };
     memcpy(slots, all, sizeof all);
@@ -140,7 +141,7 @@ static void record_layers(llama_context *c, uint32_t n_tokens, uint32_t n_past) 
         op_matmul(f, &l->attn_k, n, k);
         op_matmul(f, &l->attn_v, n, v);
         op_rope_store(f, &c->rope, q, k, v, n_past, &c->kv[il]); // rotate q and k, append k and v
-        op_attention(f, q, &c->kv[il], n_past, a);               // causal, online softmax, grouped queries
+        op_attention(f, q, &c->kv[il], n_past, a, c->partial);   // causal, online softmax, grouped queries
         op_matmul_add(f, &l->attn_output, a, x);                 // x += Wo·a
         op_rmsnorm(f, x, &l->ffn_norm, eps, n);
         op_matmul_swiglu(f, &l->ffn_gate, &l->ffn_up, n, h, h2); // h = silu(Wgate·n)·(Wup·n)
