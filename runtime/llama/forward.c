@@ -17,14 +17,15 @@ struct llama_context {
     op_frame *frame;
     op_kv *kv; ///< [n_layer]
     op_rope rope;
-    op_rows x;      ///< [n_chunk, n_embd] the residual stream
-    op_rows n;      ///< [n_chunk, n_embd] normalised
-    op_rows q, a;   ///< [n_chunk, n_head * head_dim] queries; attention's answer
-    op_rows k, v;   ///< [n_chunk, n_head_kv * head_dim]
-    op_rows h, h2;  ///< [n_chunk, n_ff]
-    op_rows logits; ///< [min(n_chunk, LOGIT_ROWS), n_vocab]
-    op_host tokens; ///< int32 [n_chunk]
-    op_host answer; ///< float32 of the shape of logits
+    op_rows x;       ///< [n_chunk, n_embd] the residual stream
+    op_rows n;       ///< [n_chunk, n_embd] normalised
+    op_rows q, a;    ///< [n_chunk, n_head * head_dim] queries; attention's answer
+    op_rows k, v;    ///< [n_chunk, n_head_kv * head_dim]
+    op_rows h, h2;   ///< [n_chunk, n_ff]
+    op_rows partial; ///< [OP_ATTENTION_SCRATCH_ROWS, head_dim + 4] partial results of attention
+    op_rows logits;  ///< [min(n_chunk, LOGIT_ROWS), n_vocab]
+    op_host tokens;  ///< int32 [n_chunk]
+    op_host answer;  ///< float32 of the shape of logits
     arena arena;
     op_frame_counts counts;
 };
