@@ -34,6 +34,7 @@ typedef struct harness {
     const char *op, *variant; ///< of the running test; variant NULL: whatever the table chooses
     char shape[256];          ///< of the running case
     uint64_t seed, random;    ///< of the run; state of the case
+    double worst;             ///< largest part of an allowed error that was seen in this test; printed at its end
     struct harness_memory *memory;
 } harness;
 

@@ -1,0 +1,85 @@
+/* Attention over few and many queries, shallow and deep contexts, caches of one slice and of many. What stands in the cache
+ * behind the last position is NaN, and so is everything around q. */
+#include "ops/harness.h"
+
+#include "gguf/types.h"
+#include "reference/attention.h"
+
+#include <string.h>
+
+/* A score of d terms is off by some roundings of its terms, exp by 3 + 2|x| units (Vulkan), the sum over the context by about the
+ * root of its length. The magnitude holds the factor 1 + sum|q k| for the scores; 8 is a few times what was measured. */
+static const double K = 8;
+
+typedef struct attention_case {
+    uint32_t n_head, n_head_kv, head_dim, n_past, n_tokens, n_ctx, heads_per_slice;
+    double scale; ///< of q: large ones make one weight dominate
+} attention_case;
+
+/* Random K or V up to n_kv positions, both as one array for the reference and as slices for the device. */
+static vk_span *make_cache(harness *h, const attention_case *c, uint32_t n_slices, uint16_t **values) {
+    vk_span *slices = harness_alloc(h, n_slices, sizeof *slices);
+    size_t head = (size_t)c->n_ctx * c->head_dim;
+    *values = harness_alloc(h, c->n_head_kv * head, sizeof **values);
+    for (uint32_t s = 0; s < n_slices; s++) {
+        uint32_t first = s * c->heads_per_slice, n = c->n_head_kv - first;
+        if (n > c->heads_per_slice) n = c->heads_per_slice;
+        slices[s] = harness_span(h, n * head * 2);
+        for (uint32_t i = 0; i < n; i++) {
+            uint16_t *to = harness_halves(slices[s]) + i * head;
+            for (size_t j = 0; j < (size_t)(c->n_past + c->n_tokens) * c->head_dim; j++)
+                to[j] = (*values)[(first + i) * head + j] = float_to_half((float)(2 * harness_uniform(h) - 1));
+        }
+    }
+    return slices;
+}
+
+static void run_case(harness *h, attention_case c) {
+    harness_case(h, "heads %u/%u, head_dim %u, n_past %u, n_tokens %u, n_ctx %u, %u heads a slice, scale %g", c.n_head,
+                 c.n_head_kv, c.head_dim, c.n_past, c.n_tokens, c.n_ctx, c.heads_per_slice, c.scale);
+    op_kv kv = {.n_head_kv = c.n_head_kv, .n_ctx = c.n_ctx, .head_dim = c.head_dim, .heads_per_slice = c.heads_per_slice};
+    kv.n_slices = (c.n_head_kv + c.heads_per_slice - 1) / c.heads_per_slice;
+    uint16_t *k, *v;
+    kv.k = make_cache(h, &c, kv.n_slices, &k);
+    kv.v = make_cache(h, &c, kv.n_slices, &v);
+    uint32_t n_cols = c.n_head * c.head_dim, skip = c.n_past % 3;
+    op_rows q = harness_rows(h, c.n_tokens + skip, n_cols), a = harness_rows(h, c.n_tokens + 1, n_cols);
+    op_rows scratch = harness_rows(h, OP_ATTENTION_SCRATCH_ROWS, c.head_dim + 4);
+    q.first_row = skip;
+    a.first_row = 1;
+    q.n_rows = a.n_rows = c.n_tokens;
+    size_t n = (size_t)c.n_tokens * n_cols;
+    float *q_values = harness_floats(q.span) + (size_t)skip * n_cols;
+    for (size_t i = 0; i < n; i++) q_values[i] = (float)(c.scale * harness_normal(h));
+    double *reference = harness_alloc(h, n, sizeof(double)), *magnitude = harness_alloc(h, n, sizeof(double));
+    reference_attention(q_values, k, v, c.n_tokens, c.n_head, c.n_head_kv, c.head_dim, c.n_ctx, c.n_past, reference, magnitude);
+    op_attention(harness_begin(h), q, &kv, c.n_past, a, scratch);
+    harness_end(h);
+    const uint32_t *before = harness_words(a.span);
+    for (uint32_t i = 0; i < n_cols; i++)
+        if (before[i] != HARNESS_POISON) harness_fail(h, "a row before the view was written");
+    harness_expect(h, "a", harness_floats(a.span) + n_cols, reference, magnitude, c.n_tokens, n_cols, K);
+}
+
+/* Every head_dim with every grouping; depths and numbers of tokens take turns. */
+static void run_cases(harness *h, const uint32_t *n_tokens, uint32_t n_n_tokens) {
+    static const uint32_t dims[] = {8, 16, 48, 64, 80, 128, 256}, heads[][2] = {{1, 1}, {8, 4}, {9, 3}, {4, 1}, {32, 4}};
+    static const uint32_t n_past[] = {0, 1, 31, 33, 511, 1000};
+    for (uint32_t i = 0; i < 7 * 5 * 3; i++) {
+        attention_case c = {heads[i % 5][0], heads[i % 5][1], dims[i % 7], n_past[(i + i / 35) % 6],
+                            n_tokens[(i + i / 7) % n_n_tokens]};
+        c.n_ctx = c.n_past + c.n_tokens + i % 2 * 5;
+        c.heads_per_slice = i % 3 ? 1 + i % c.n_head_kv : c.n_head_kv;
+        c.scale = i % 4 ? 1 : 8;
+        run_case(h, c);
+    }
+}
+
+static void test_few(harness *h) { run_cases(h, (const uint32_t[]){1, 3, 2}, 3); }
+static void test_many(harness *h) { run_cases(h, (const uint32_t[]){31, 33, 64, 17}, 4); }
+
+int main(void) {
+    return harness_main(
+        "attention",
+        (harness_test[]){{"attention_split", test_few}, {"attention_tile", test_many}, {"attention_merge", test_few}}, 3);
+}
