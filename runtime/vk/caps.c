@@ -1,0 +1,261 @@
+#include "vk/caps.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- what the device offers by name */
+
+typedef struct offered {
+    VkExtensionProperties *all;
+    uint32_t n;
+    uint32_t version; ///< of the device, at most 1.3
+} offered;
+
+static bool has(const offered *o, const char *extension) {
+    for (uint32_t i = 0; i < o->n; i++)
+        if (strcmp(o->all[i].extensionName, extension) == 0) return true;
+    return false;
+}
+
+/* Whether a feature can be asked for: through its extension, or because the version has taken it in. */
+static bool offers(const offered *o, const char *extension, uint32_t core_since) {
+    return (core_since && o->version >= core_since) || has(o, extension);
+}
+
+static pum_status read_offered(VkPhysicalDevice physical, uint32_t version, offered *o, pum_error *err) {
+    *o = (offered){.version = version};
+    pum_status status = PUM_OK;
+    VK_TRY(vkEnumerateDeviceExtensionProperties(physical, NULL, &o->n, NULL), "listing the device's extensions");
+    o->all = calloc(o->n ? o->n : 1, sizeof *o->all);
+    if (!o->all) return pum_fail_memory(err, "the device's extensions", o->n * sizeof *o->all);
+    VK_TRY(vkEnumerateDeviceExtensionProperties(physical, NULL, &o->n, o->all), "listing the device's extensions");
+    return PUM_OK;
+fail:
+    free(o->all);
+    o->all = NULL;
+    return status;
+}
+
+/* ---- features */
+
+static void chain(vk_features *f, void *structure) {
+    VkBaseOutStructure *s = structure;
+    s->pNext = f->core.pNext;
+    f->core.pNext = s;
+}
+
+static void enable(vk_features *f, const offered *o, const char *extension, uint32_t core_since) {
+    if (!(core_since && o->version >= core_since) && has(o, extension)) f->extensions[f->n_extensions++] = extension;
+}
+
+/* One optional feature structure: where it is offered it is asked for, and its extension is enabled. */
+typedef struct feature_row {
+    const char *extension;
+    uint32_t core_since;
+    VkStructureType type;
+    size_t offset;
+} feature_row;
+
+static const feature_row feature_rows[] = {
+    {"VK_KHR_16bit_storage", VK_API_VERSION_1_1, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES, offsetof(vk_features, storage16)},
+    {"VK_KHR_8bit_storage", VK_API_VERSION_1_2, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_8BIT_STORAGE_FEATURES, offsetof(vk_features, storage8)},
+    {"VK_KHR_shader_float16_int8", VK_API_VERSION_1_2, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES,
+     offsetof(vk_features, float16_int8)},
+    {"VK_KHR_shader_integer_dot_product", VK_API_VERSION_1_3, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES,
+     offsetof(vk_features, dot)},
+    {"VK_KHR_buffer_device_address", VK_API_VERSION_1_2, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES,
+     offsetof(vk_features, address)},
+    {"VK_KHR_vulkan_memory_model", VK_API_VERSION_1_2, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES,
+     offsetof(vk_features, memory_model)},
+    {"VK_EXT_subgroup_size_control", VK_API_VERSION_1_3, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_FEATURES,
+     offsetof(vk_features, subgroup_size)},
+    {"VK_KHR_pipeline_executable_properties", 0, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
+     offsetof(vk_features, executable)},
+};
+
+static void read_features(VkPhysicalDevice physical, const offered *o, vk_features *f) {
+    *f = (vk_features){.core.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
+    for (size_t i = 0; i < sizeof feature_rows / sizeof *feature_rows; i++) {
+        const feature_row *row = &feature_rows[i];
+        if (!offers(o, row->extension, row->core_since)) continue;
+        VkBaseOutStructure *structure = (VkBaseOutStructure *)(void *)((char *)f + row->offset);
+        structure->sType = row->type;
+        chain(f, structure);
+        enable(f, o, row->extension, row->core_since);
+    }
+    vkGetPhysicalDeviceFeatures2(physical, &f->core);
+    // Of the core features only the one that kernels may use; robust access would cost on every load.
+    VkBool32 int64 = f->core.features.shaderInt64, int16 = f->core.features.shaderInt16;
+    f->core.features = (VkPhysicalDeviceFeatures){.shaderInt64 = int64, .shaderInt16 = int16};
+    f->address.bufferDeviceAddressCaptureReplay = f->address.bufferDeviceAddressMultiDevice = VK_FALSE;
+    if (has(o, "VK_EXT_memory_budget")) f->extensions[f->n_extensions++] = "VK_EXT_memory_budget";
+}
+
+/* ---- capabilities */
+
+static void read_driver(const offered *o, VkPhysicalDevice physical, const VkPhysicalDeviceProperties *p, vk_caps *caps) {
+    snprintf(caps->driver, sizeof caps->driver, "unknown");
+    snprintf(caps->driver_version, sizeof caps->driver_version, "%u.%u.%u", VK_API_VERSION_MAJOR(p->driverVersion),
+             VK_API_VERSION_MINOR(p->driverVersion), VK_API_VERSION_PATCH(p->driverVersion));
+    if (!offers(o, "VK_KHR_driver_properties", VK_API_VERSION_1_2)) return;
+    VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
+    VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &driver};
+    vkGetPhysicalDeviceProperties2(physical, &properties);
+    if (driver.driverName[0]) snprintf(caps->driver, sizeof caps->driver, "%s", driver.driverName);
+    if (driver.driverInfo[0]) snprintf(caps->driver_version, sizeof caps->driver_version, "%s", driver.driverInfo);
+}
+
+static void read_subgroups(const offered *o, VkPhysicalDevice physical, const vk_features *f, vk_caps *caps) {
+    VkPhysicalDeviceSubgroupProperties subgroup = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES};
+    VkPhysicalDeviceSubgroupSizeControlProperties size = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES};
+    bool control = offers(o, "VK_EXT_subgroup_size_control", VK_API_VERSION_1_3) && f->subgroup_size.subgroupSizeControl &&
+                   f->subgroup_size.computeFullSubgroups;
+    if (control) subgroup.pNext = &size;
+    VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &subgroup};
+    vkGetPhysicalDeviceProperties2(physical, &properties);
+    caps->subgroup_size = subgroup.subgroupSize;
+    bool compute = subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT;
+    VkSubgroupFeatureFlags operations = compute ? subgroup.supportedOperations : 0;
+    caps->subgroup_arithmetic = operations & VK_SUBGROUP_FEATURE_ARITHMETIC_BIT;
+    caps->subgroup_ballot = operations & VK_SUBGROUP_FEATURE_BALLOT_BIT;
+    caps->subgroup_shuffle = operations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
+    caps->subgroup_clustered = operations & VK_SUBGROUP_FEATURE_CLUSTERED_BIT;
+    if (control && (size.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT)) {
+        caps->subgroup_min = size.minSubgroupSize;
+        caps->subgroup_max = size.maxSubgroupSize;
+    }
+}
+
+static bool dot_is_accelerated(const offered *o, VkPhysicalDevice physical, const vk_features *f) {
+    if (!f->dot.shaderIntegerDotProduct) return false;
+    if (!offers(o, "VK_KHR_shader_integer_dot_product", VK_API_VERSION_1_3)) return false;
+    VkPhysicalDeviceShaderIntegerDotProductProperties dot = {
+        .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES};
+    VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &dot};
+    vkGetPhysicalDeviceProperties2(physical, &properties);
+    return dot.integerDotProduct4x8BitPackedSignedAccelerated;
+}
+
+static pum_device_type type_of(VkPhysicalDeviceType type) {
+    switch (type) {
+    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU: return PUM_DEVICE_INTEGRATED;
+    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU: return PUM_DEVICE_DISCRETE;
+    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return PUM_DEVICE_VIRTUAL;
+    case VK_PHYSICAL_DEVICE_TYPE_CPU: return PUM_DEVICE_CPU;
+    default: return PUM_DEVICE_OTHER;
+    }
+}
+
+/* Unified: every device-local memory is the host's too, so that writing it directly is no slower than a copy. */
+static bool is_unified(VkPhysicalDevice physical) {
+    const VkMemoryPropertyFlags host = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    VkPhysicalDeviceMemoryProperties memory;
+    vkGetPhysicalDeviceMemoryProperties(physical, &memory);
+    bool visible = false;
+    for (uint32_t h = 0; h < memory.memoryHeapCount; h++)
+        if (!(memory.memoryHeaps[h].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT)) return false;
+    for (uint32_t i = 0; i < memory.memoryTypeCount; i++) {
+        VkMemoryPropertyFlags flags = memory.memoryTypes[i].propertyFlags;
+        if ((flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT) && (flags & host) == host) visible = true;
+    }
+    return visible;
+}
+
+static void read_limits(VkPhysicalDevice physical, vk_caps *caps) {
+    VkPhysicalDeviceMaintenance3Properties maintenance = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES};
+    VkPhysicalDeviceIDProperties id = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_ID_PROPERTIES, .pNext = &maintenance};
+    VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &id};
+    vkGetPhysicalDeviceProperties2(physical, &properties);
+    const VkPhysicalDeviceLimits *l = &properties.properties.limits;
+    memcpy(caps->uuid, id.deviceUUID, sizeof caps->uuid);
+    caps->max_allocation_bytes = maintenance.maxMemoryAllocationSize;
+    caps->max_storage_range = l->maxStorageBufferRange;
+    caps->storage_align = (uint32_t)l->minStorageBufferOffsetAlignment;
+    caps->max_shared_bytes = l->maxComputeSharedMemorySize;
+    caps->max_invocations = l->maxComputeWorkGroupInvocations;
+    caps->max_push_bytes = l->maxPushConstantsSize;
+    memcpy(caps->max_groups, l->maxComputeWorkGroupCount, sizeof caps->max_groups);
+    caps->timestamp_ns = l->timestampComputeAndGraphics ? l->timestampPeriod : 0;
+}
+
+pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *features, pum_error *err) {
+    VkPhysicalDeviceProperties p;
+    vkGetPhysicalDeviceProperties(physical, &p);
+    *caps = (vk_caps){.vendor_id = p.vendorID, .device_id = p.deviceID, .api_version = p.apiVersion, .type = type_of(p.deviceType)};
+    snprintf(caps->name, sizeof caps->name, "%s", p.deviceName);
+    if (p.apiVersion < VK_API_VERSION_1_1) { // it cannot be asked more, and is not used
+        *features = (vk_features){0};
+        return PUM_OK;
+    }
+    offered o;
+    pum_status status = read_offered(physical, p.apiVersion < VK_API_VERSION_1_3 ? p.apiVersion : VK_API_VERSION_1_3, &o, err);
+    if (status != PUM_OK) return status;
+    read_features(physical, &o, features);
+    read_limits(physical, caps);
+    read_driver(&o, physical, &p, caps);
+    read_subgroups(&o, physical, features, caps);
+    caps->fp16 = features->float16_int8.shaderFloat16;
+    caps->int8 = features->float16_int8.shaderInt8;
+    caps->int16 = features->core.features.shaderInt16;
+    caps->int64 = features->core.features.shaderInt64;
+    caps->storage16 = features->storage16.storageBuffer16BitAccess;
+    caps->storage8 = features->storage8.storageBuffer8BitAccess;
+    caps->int8_dot = dot_is_accelerated(&o, physical, features);
+    caps->buffer_address = features->address.bufferDeviceAddress;
+    caps->memory_model = features->memory_model.vulkanMemoryModel;
+    caps->coopmat = has(&o, "VK_KHR_cooperative_matrix");
+    caps->memory_budget = has(&o, "VK_EXT_memory_budget");
+    caps->pipeline_statistics = features->executable.pipelineExecutableInfo;
+    caps->unified = is_unified(physical);
+    free(o.all);
+    return PUM_OK;
+}
+
+int vk_compute_family(VkPhysicalDevice physical) {
+    VkQueueFamilyProperties families[32];
+    uint32_t n = 32;
+    vkGetPhysicalDeviceQueueFamilyProperties(physical, &n, families);
+    int best = -1;
+    for (uint32_t i = 0; i < n; i++) {
+        if (!(families[i].queueFlags & VK_QUEUE_COMPUTE_BIT) || families[i].queueCount == 0) continue;
+        bool graphics = families[i].queueFlags & VK_QUEUE_GRAPHICS_BIT;
+        if (best < 0 || (!graphics && (families[best].queueFlags & VK_QUEUE_GRAPHICS_BIT))) best = (int)i;
+    }
+    return best;
+}
+
+void vk_caps_memory(VkPhysicalDevice physical, bool budget, uint64_t *memory_bytes, uint64_t *available_bytes, bool *budget_known) {
+    VkPhysicalDeviceMemoryBudgetPropertiesEXT b = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
+    VkPhysicalDeviceMemoryProperties2 m = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2, .pNext = budget ? &b : NULL};
+    vkGetPhysicalDeviceMemoryProperties2(physical, &m);
+    uint32_t best = 0;
+    uint64_t most = 0;
+    for (uint32_t h = 0; h < m.memoryProperties.memoryHeapCount; h++) {
+        const VkMemoryHeap *heap = &m.memoryProperties.memoryHeaps[h];
+        if ((heap->flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) && heap->size > most) {
+            most = heap->size;
+            best = h;
+        }
+    }
+    *memory_bytes = most;
+    *budget_known = budget && b.heapBudget[best] > 0;
+    uint64_t free_bytes = b.heapBudget[best] > b.heapUsage[best] ? b.heapBudget[best] - b.heapUsage[best] : 0;
+    *available_bytes = *budget_known ? free_bytes : most;
+}
+
+void vk_vendor_name(uint32_t vendor_id, char name[32]) {
+    static const struct {
+        uint32_t id;
+        const char *name;
+    } vendors[] = {
+        {0x1002, "AMD"}, {0x10DE, "NVIDIA"}, {0x8086, "Intel"}, {0x13B5, "Arm"}, {0x5143, "Qualcomm"}, {0x1010, "Imagination"},
+        {0x106B, "Apple"}, {0x14E4, "Broadcom"}, {0x1AE0, "Google"}, {0x10005, "Mesa"}, {0x10006, "PoCL"}, {0x144D, "Samsung"},
+    };
+    for (size_t i = 0; i < sizeof vendors / sizeof *vendors; i++)
+        if (vendors[i].id == vendor_id) {
+            snprintf(name, 32, "%s", vendors[i].name);
+            return;
+        }
+    snprintf(name, 32, "0x%X", vendor_id);
+}

@@ -1,0 +1,31 @@
+/* Reading what a physical device can do, and which of its features a device is opened with. */
+#ifndef VK_CAPS_H
+#define VK_CAPS_H
+
+#include "vk/device.h"
+
+/// The feature structures that a device is created with, chained behind `core`; only what the device has is in the chain.
+typedef struct vk_features {
+    VkPhysicalDeviceFeatures2 core;
+    VkPhysicalDevice16BitStorageFeatures storage16;
+    VkPhysicalDevice8BitStorageFeatures storage8;
+    VkPhysicalDeviceShaderFloat16Int8Features float16_int8;
+    VkPhysicalDeviceShaderIntegerDotProductFeatures dot;
+    VkPhysicalDeviceBufferDeviceAddressFeatures address;
+    VkPhysicalDeviceVulkanMemoryModelFeatures memory_model;
+    VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_size;
+    VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executable;
+    const char *extensions[16];
+    uint32_t n_extensions;
+} vk_features;
+
+/// Fills both. features points into itself: it must not be moved. Errors: PUM_ERR_MEMORY, PUM_ERR_DEVICE.
+pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *features, pum_error *err);
+/// The index of the best compute queue family, or -1: one that has no graphics, if there is such a one.
+int vk_compute_family(VkPhysicalDevice physical);
+/// Size of the largest device-local heap, and how much of it is free as far as the driver tells (else its size).
+void vk_caps_memory(VkPhysicalDevice physical, bool budget, uint64_t *memory_bytes, uint64_t *available_bytes, bool *budget_known);
+/// "AMD", "NVIDIA", …, or the id in hex.
+void vk_vendor_name(uint32_t vendor_id, char name[32]);
+
+#endif
