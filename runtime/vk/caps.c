@@ -58,12 +58,14 @@ typedef struct feature_row {
 } feature_row;
 
 static const feature_row feature_rows[] = {
-    {"VK_KHR_16bit_storage", VK_API_VERSION_1_1, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES, offsetof(vk_features, storage16)},
-    {"VK_KHR_8bit_storage", VK_API_VERSION_1_2, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_8BIT_STORAGE_FEATURES, offsetof(vk_features, storage8)},
+    {"VK_KHR_16bit_storage", VK_API_VERSION_1_1, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES,
+     offsetof(vk_features, storage16)},
+    {"VK_KHR_8bit_storage", VK_API_VERSION_1_2, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_8BIT_STORAGE_FEATURES,
+     offsetof(vk_features, storage8)},
     {"VK_KHR_shader_float16_int8", VK_API_VERSION_1_2, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES,
      offsetof(vk_features, float16_int8)},
-    {"VK_KHR_shader_integer_dot_product", VK_API_VERSION_1_3, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES,
-     offsetof(vk_features, dot)},
+    {"VK_KHR_shader_integer_dot_product", VK_API_VERSION_1_3,
+     VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_FEATURES, offsetof(vk_features, dot)},
     {"VK_KHR_buffer_device_address", VK_API_VERSION_1_2, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_BUFFER_DEVICE_ADDRESS_FEATURES,
      offsetof(vk_features, address)},
     {"VK_KHR_vulkan_memory_model", VK_API_VERSION_1_2, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES,
@@ -108,7 +110,8 @@ static void read_driver(const offered *o, VkPhysicalDevice physical, const VkPhy
 
 static void read_subgroups(const offered *o, VkPhysicalDevice physical, const vk_features *f, vk_caps *caps) {
     VkPhysicalDeviceSubgroupProperties subgroup = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES};
-    VkPhysicalDeviceSubgroupSizeControlProperties size = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES};
+    VkPhysicalDeviceSubgroupSizeControlProperties size = {.sType =
+                                                              VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_SIZE_CONTROL_PROPERTIES};
     bool control = offers(o, "VK_EXT_subgroup_size_control", VK_API_VERSION_1_3) && f->subgroup_size.subgroupSizeControl &&
                    f->subgroup_size.computeFullSubgroups;
     if (control) subgroup.pNext = &size;
@@ -139,11 +142,16 @@ static bool dot_is_accelerated(const offered *o, VkPhysicalDevice physical, cons
 
 static pum_device_type type_of(VkPhysicalDeviceType type) {
     switch (type) {
-    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU: return PUM_DEVICE_INTEGRATED;
-    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU: return PUM_DEVICE_DISCRETE;
-    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU: return PUM_DEVICE_VIRTUAL;
-    case VK_PHYSICAL_DEVICE_TYPE_CPU: return PUM_DEVICE_CPU;
-    default: return PUM_DEVICE_OTHER;
+    case VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU:
+        return PUM_DEVICE_INTEGRATED;
+    case VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU:
+        return PUM_DEVICE_DISCRETE;
+    case VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU:
+        return PUM_DEVICE_VIRTUAL;
+    case VK_PHYSICAL_DEVICE_TYPE_CPU:
+        return PUM_DEVICE_CPU;
+    default:
+        return PUM_DEVICE_OTHER;
     }
 }
 
@@ -182,7 +190,8 @@ static void read_limits(VkPhysicalDevice physical, vk_caps *caps) {
 pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *features, pum_error *err) {
     VkPhysicalDeviceProperties p;
     vkGetPhysicalDeviceProperties(physical, &p);
-    *caps = (vk_caps){.vendor_id = p.vendorID, .device_id = p.deviceID, .api_version = p.apiVersion, .type = type_of(p.deviceType)};
+    *caps =
+        (vk_caps){.vendor_id = p.vendorID, .device_id = p.deviceID, .api_version = p.apiVersion, .type = type_of(p.deviceType)};
     snprintf(caps->name, sizeof caps->name, "%s", p.deviceName);
     if (p.apiVersion < VK_API_VERSION_1_1) { // it cannot be asked more, and is not used
         *features = (vk_features){0};
@@ -225,9 +234,11 @@ int vk_compute_family(VkPhysicalDevice physical) {
     return best;
 }
 
-void vk_caps_memory(VkPhysicalDevice physical, bool budget, uint64_t *memory_bytes, uint64_t *available_bytes, bool *budget_known) {
+void vk_caps_memory(VkPhysicalDevice physical, bool budget, uint64_t *memory_bytes, uint64_t *available_bytes,
+                    bool *budget_known) {
     VkPhysicalDeviceMemoryBudgetPropertiesEXT b = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
-    VkPhysicalDeviceMemoryProperties2 m = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2, .pNext = budget ? &b : NULL};
+    VkPhysicalDeviceMemoryProperties2 m = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
+                                           .pNext = budget ? &b : NULL};
     vkGetPhysicalDeviceMemoryProperties2(physical, &m);
     uint32_t best = 0;
     uint64_t most = 0;
@@ -249,8 +260,9 @@ void vk_vendor_name(uint32_t vendor_id, char name[32]) {
         uint32_t id;
         const char *name;
     } vendors[] = {
-        {0x1002, "AMD"}, {0x10DE, "NVIDIA"}, {0x8086, "Intel"}, {0x13B5, "Arm"}, {0x5143, "Qualcomm"}, {0x1010, "Imagination"},
-        {0x106B, "Apple"}, {0x14E4, "Broadcom"}, {0x1AE0, "Google"}, {0x10005, "Mesa"}, {0x10006, "PoCL"}, {0x144D, "Samsung"},
+        {0x1002, "AMD"},      {0x10DE, "NVIDIA"},      {0x8086, "Intel"}, {0x13B5, "Arm"},
+        {0x5143, "Qualcomm"}, {0x1010, "Imagination"}, {0x106B, "Apple"}, {0x14E4, "Broadcom"},
+        {0x1AE0, "Google"},   {0x10005, "Mesa"},       {0x10006, "PoCL"}, {0x144D, "Samsung"},
     };
     for (size_t i = 0; i < sizeof vendors / sizeof *vendors; i++)
         if (vendors[i].id == vendor_id) {

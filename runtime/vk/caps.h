@@ -24,7 +24,8 @@ pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *f
 /// The index of the best compute queue family, or -1: one that has no graphics, if there is such a one.
 int vk_compute_family(VkPhysicalDevice physical);
 /// Size of the largest device-local heap, and how much of it is free as far as the driver tells (else its size).
-void vk_caps_memory(VkPhysicalDevice physical, bool budget, uint64_t *memory_bytes, uint64_t *available_bytes, bool *budget_known);
+void vk_caps_memory(VkPhysicalDevice physical, bool budget, uint64_t *memory_bytes, uint64_t *available_bytes,
+                    bool *budget_known);
 /// "AMD", "NVIDIA", …, or the id in hex.
 void vk_vendor_name(uint32_t vendor_id, char name[32]);
 

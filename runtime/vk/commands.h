@@ -1,5 +1,5 @@
-/* One submission: record dispatches and copies, submit, wait. Its last command writes a sequence number that the host checks after the
- * wait, because some drivers drop work without an error. */
+/* One submission: record dispatches and copies, submit, wait. Its last command writes a sequence number that the host checks
+ * after the wait, because some drivers drop work without an error. */
 #ifndef VK_COMMANDS_H
 #define VK_COMMANDS_H
 
@@ -16,8 +16,8 @@ void vk_commands_destroy(vk_commands **commands);
 /// Begins recording; the earlier submission of this object must have been waited for.
 pum_status vk_commands_begin(vk_commands *commands, pum_error *err);
 /// spans [pipeline->n_bindings]; push [pipeline->push_bytes].
-void vk_commands_dispatch(vk_commands *commands, const vk_pipeline *pipeline, const vk_span *spans, const void *push, uint32_t groups_x,
-                          uint32_t groups_y, uint32_t groups_z);
+void vk_commands_dispatch(vk_commands *commands, const vk_pipeline *pipeline, const vk_span *spans, const void *push,
+                          uint32_t groups_x, uint32_t groups_y, uint32_t groups_z);
 /// Everything recorded before is finished and visible to everything recorded after (dispatches and copies).
 void vk_commands_barrier(vk_commands *commands);
 /// n_bytes of both are equal and a multiple of 4.

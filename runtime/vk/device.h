@@ -18,27 +18,27 @@ typedef struct vk_caps {
     uint8_t uuid[16];
     pum_device_type type;
 
-    uint64_t max_storage_range;  ///< bytes that one binding may cover
+    uint64_t max_storage_range; ///< bytes that one binding may cover
     uint64_t max_allocation_bytes;
-    uint32_t storage_align;      ///< of binding offsets; a power of two
+    uint32_t storage_align; ///< of binding offsets; a power of two
     uint32_t max_shared_bytes, max_invocations, max_push_bytes;
     uint32_t max_groups[3];
 
-    uint32_t subgroup_size;      ///< as reported; the one that a pipeline without a required size gets, if the driver speaks true
+    uint32_t subgroup_size; ///< as reported; the one that a pipeline without a required size gets, if the driver speaks true
     uint32_t subgroup_min, subgroup_max; ///< sizes that may be required of a pipeline; both 0 without that feature
     bool subgroup_arithmetic, subgroup_ballot, subgroup_shuffle, subgroup_clustered; ///< in compute shaders; ballot has broadcast
     bool fp16, int8, int16, int64, storage16, storage8, int8_dot, buffer_address, coopmat, memory_model;
-    bool memory_budget;          ///< VK_EXT_memory_budget
-    bool pipeline_statistics;    ///< VK_KHR_pipeline_executable_properties
-    bool unified;                ///< device memory is the host's: buffers of VK_USE_DEVICE come mapped
-    float timestamp_ns;          ///< of one timestamp tick; 0: no timestamps
+    bool memory_budget;       ///< VK_EXT_memory_budget
+    bool pipeline_statistics; ///< VK_KHR_pipeline_executable_properties
+    bool unified;             ///< device memory is the host's: buffers of VK_USE_DEVICE come mapped
+    float timestamp_ns;       ///< of one timestamp tick; 0: no timestamps
 } vk_caps;
 
 /// An opened device with one compute queue. Any thread may use it; what touches the queue is serialised inside.
 typedef struct vk_device {
     VkPhysicalDevice physical;
     VkDevice handle;
-    struct VolkDeviceTable fn;   ///< calls go through this: device->fn.vkCmdDispatch(…)
+    struct VolkDeviceTable fn; ///< calls go through this: device->fn.vkCmdDispatch(…)
     VkQueue queue;
     uint32_t queue_family;
     pthread_mutex_t queue_lock;
@@ -60,18 +60,18 @@ void vk_device_describe(vk_device *device, pum_device_info *info);
 /// Bytes of device memory that can still be taken: budget less usage where the driver tells, else heap size less our own.
 uint64_t vk_device_available_bytes(vk_device *device);
 
-/// Turns a VkResult into a status and a sentence "what: VK_ERROR_…, and what to do". VK_ERROR_DEVICE_LOST → PUM_ERR_DEVICE_LOST, out of
-/// device memory → PUM_ERR_DEVICE_MEMORY, out of host memory → PUM_ERR_MEMORY, the rest PUM_ERR_DEVICE.
+/// Turns a VkResult into a status and a sentence "what: VK_ERROR_…, and what to do". VK_ERROR_DEVICE_LOST → PUM_ERR_DEVICE_LOST,
+/// out of device memory → PUM_ERR_DEVICE_MEMORY, out of host memory → PUM_ERR_MEMORY, the rest PUM_ERR_DEVICE.
 pum_status vk_fail(pum_error *err, VkResult result, const char *format, ...) BASE_PRINTF(3, 4);
 
 /// Runs a call and leaves through the function's `fail:` label with `status` set if it did not succeed.
-#define VK_TRY(call, what)                                                                                                            \
-    do {                                                                                                                              \
-        VkResult vk_try_result = (call);                                                                                              \
-        if (vk_try_result != VK_SUCCESS) {                                                                                            \
-            status = vk_fail(err, vk_try_result, "%s", what);                                                                         \
-            goto fail;                                                                                                                \
-        }                                                                                                                             \
+#define VK_TRY(call, what)                                                                                                       \
+    do {                                                                                                                         \
+        VkResult vk_try_result = (call);                                                                                         \
+        if (vk_try_result != VK_SUCCESS) {                                                                                       \
+            status = vk_fail(err, vk_try_result, "%s", what);                                                                    \
+            goto fail;                                                                                                           \
+        }                                                                                                                        \
     } while (0)
 
 #endif

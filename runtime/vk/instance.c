@@ -13,13 +13,15 @@ static const struct {
     pum_status status;
     const char *remedy;
 } result_table[] = {
-    {VK_ERROR_DEVICE_LOST, "VK_ERROR_DEVICE_LOST", PUM_ERR_DEVICE_LOST, "the driver reset the device; try again, or choose another --device"},
+    {VK_ERROR_DEVICE_LOST, "VK_ERROR_DEVICE_LOST", PUM_ERR_DEVICE_LOST,
+     "the driver reset the device; try again, or choose another --device"},
     {VK_ERROR_OUT_OF_DEVICE_MEMORY, "VK_ERROR_OUT_OF_DEVICE_MEMORY", PUM_ERR_DEVICE_MEMORY,
      "close other programs, or use a smaller context (--ctx) or model"},
     {VK_ERROR_OUT_OF_HOST_MEMORY, "VK_ERROR_OUT_OF_HOST_MEMORY", PUM_ERR_MEMORY, "close other programs and try again"},
     {VK_ERROR_OUT_OF_POOL_MEMORY, "VK_ERROR_OUT_OF_POOL_MEMORY", PUM_ERR_DEVICE_MEMORY, "close other programs and try again"},
     {VK_ERROR_INITIALIZATION_FAILED, "VK_ERROR_INITIALIZATION_FAILED", PUM_ERR_DEVICE, "update or reinstall the Vulkan driver"},
-    {VK_ERROR_LAYER_NOT_PRESENT, "VK_ERROR_LAYER_NOT_PRESENT", PUM_ERR_DEVICE, "a layer named in VK_INSTANCE_LAYERS is not installed"},
+    {VK_ERROR_LAYER_NOT_PRESENT, "VK_ERROR_LAYER_NOT_PRESENT", PUM_ERR_DEVICE,
+     "a layer named in VK_INSTANCE_LAYERS is not installed"},
     {VK_ERROR_EXTENSION_NOT_PRESENT, "VK_ERROR_EXTENSION_NOT_PRESENT", PUM_ERR_DEVICE, "update the Vulkan driver"},
     {VK_ERROR_FEATURE_NOT_PRESENT, "VK_ERROR_FEATURE_NOT_PRESENT", PUM_ERR_DEVICE, "update the Vulkan driver"},
     {VK_ERROR_INCOMPATIBLE_DRIVER, "VK_ERROR_INCOMPATIBLE_DRIVER", PUM_ERR_NO_DEVICE, "install a Vulkan driver"},
@@ -38,21 +40,26 @@ pum_status vk_fail(pum_error *err, VkResult result, const char *format, ...) {
     for (size_t i = 0; i < sizeof result_table / sizeof *result_table; i++)
         if (result_table[i].result == result)
             return pum_fail(err, result_table[i].status, "%s: %s; %s", what, result_table[i].name, result_table[i].remedy);
-    return pum_fail(err, PUM_ERR_DEVICE, "%s: VkResult %d; update the Vulkan driver or choose another --device", what, (int)result);
+    return pum_fail(err, PUM_ERR_DEVICE, "%s: VkResult %d; update the Vulkan driver or choose another --device", what,
+                    (int)result);
 }
 
 static pum_status create(VkInstance *instance, pum_error *err) {
     if (volkInitialize() != VK_SUCCESS)
-        return pum_fail(err, PUM_ERR_NO_VULKAN,
-                        "expected the Vulkan loader (libvulkan.so.1), got none; install your system's packages for Vulkan (Debian: "
-                        "libvulkan1 and mesa-vulkan-drivers)");
+        return pum_fail(
+            err, PUM_ERR_NO_VULKAN,
+            "expected the Vulkan loader (libvulkan.so.1), got none; install your system's packages for Vulkan (Debian: "
+            "libvulkan1 and mesa-vulkan-drivers)");
     uint32_t offered = volkGetInstanceVersion();
     // 1.3 at most: what this program was written against. Each device says for itself how far it goes.
     uint32_t version = offered < VK_API_VERSION_1_3 ? offered : VK_API_VERSION_1_3;
     if (version < VK_API_VERSION_1_1)
-        return pum_fail(err, PUM_ERR_NO_VULKAN, "expected a Vulkan loader of version 1.1 or later, got 1.0; update the Vulkan loader");
-    VkApplicationInfo application = {
-        .sType = VK_STRUCTURE_TYPE_APPLICATION_INFO, .pApplicationName = "pumice", .pEngineName = "pumice", .apiVersion = version};
+        return pum_fail(err, PUM_ERR_NO_VULKAN,
+                        "expected a Vulkan loader of version 1.1 or later, got 1.0; update the Vulkan loader");
+    VkApplicationInfo application = {.sType = VK_STRUCTURE_TYPE_APPLICATION_INFO,
+                                     .pApplicationName = "pumice",
+                                     .pEngineName = "pumice",
+                                     .apiVersion = version};
     VkInstanceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_INSTANCE_CREATE_INFO, .pApplicationInfo = &application};
     VkResult result = vkCreateInstance(&info, NULL, instance);
     if (result == VK_ERROR_INCOMPATIBLE_DRIVER) { // a loader without any driver

@@ -4,9 +4,9 @@
 
 #include "vk/device.h"
 
-/// Loads Vulkan and makes the instance at the first call; later calls give the same. Any thread. The instance lives as long as the process.
-/// *instance is VK_NULL_HANDLE with PUM_OK where there is a loader but no driver.
-/// Errors: PUM_ERR_NO_VULKAN, PUM_ERR_DEVICE.
+/// Loads Vulkan and makes the instance at the first call; later calls give the same. Any thread. The instance lives as long as
+/// the process. *instance is VK_NULL_HANDLE with PUM_OK where there is a loader but no driver. Errors: PUM_ERR_NO_VULKAN,
+/// PUM_ERR_DEVICE.
 pum_status vk_instance_get(VkInstance *instance, pum_error *err);
 
 /// Lists the physical devices; *physical is to be freed with free(). Errors as vk_instance_get, PUM_ERR_MEMORY.

@@ -1,4 +1,5 @@
-/* A compute pipeline: storage buffers in set 0 at bindings 0 … n_bindings-1, one block of push constants, specialization constants. */
+/* A compute pipeline: storage buffers in set 0 at bindings 0 … n_bindings-1, one block of push constants, specialization
+ * constants. */
 #ifndef VK_PIPELINE_H
 #define VK_PIPELINE_H
 
@@ -11,8 +12,8 @@ typedef struct vk_pipeline_params {
     const uint32_t *words;
     size_t n_words;
     uint32_t n_bindings;
-    uint32_t push_bytes;            ///< <= caps.max_push_bytes
-    const uint32_t *constants;      ///< [n_constants] values of constant_id 0 … n_constants-1
+    uint32_t push_bytes;       ///< <= caps.max_push_bytes
+    const uint32_t *constants; ///< [n_constants] values of constant_id 0 … n_constants-1
     uint32_t n_constants;
     uint32_t require_subgroup_size; ///< 0: whatever the driver likes
     bool require_full_subgroups;

@@ -1,4 +1,5 @@
-/* Streams bytes from the host to device buffers through a small ring of staging buffers; where device memory is mapped, straight into it. */
+/* Streams bytes from the host to device buffers through a small ring of staging buffers; where device memory is mapped, straight
+ * into it. */
 #ifndef VK_UPLOAD_H
 #define VK_UPLOAD_H
 

@@ -1,0 +1,247 @@
+#include "vk/commands.h"
+
+#include "base/clock.h"
+
+#include <stdlib.h>
+
+enum { SETS_PER_POOL = 256, WAIT_SECONDS = 60 };
+
+typedef struct set_pool {
+    struct set_pool *next;
+    VkDescriptorPool handle;
+    uint32_t used;
+} set_pool;
+
+struct vk_commands {
+    vk_device *device;
+    VkCommandPool pool;
+    VkCommandBuffer buffer;
+    VkFence fence;
+    VkQueryPool times; ///< two timestamps, or none
+    set_pool *sets;    ///< the first one is in use
+    vk_buffer sentinel;
+    uint32_t sequence;
+    bool pending;
+    VkResult failed; ///< the first failure while recording
+};
+
+static pum_status create_objects(vk_commands *c, pum_error *err) {
+    vk_device *d = c->device;
+    pum_status status = PUM_OK;
+    VkCommandPoolCreateInfo pool = {.sType = VK_STRUCTURE_TYPE_COMMAND_POOL_CREATE_INFO,
+                                    .flags = VK_COMMAND_POOL_CREATE_TRANSIENT_BIT,
+                                    .queueFamilyIndex = d->queue_family};
+    VK_TRY(d->fn.vkCreateCommandPool(d->handle, &pool, NULL, &c->pool), "making a command pool");
+    VkCommandBufferAllocateInfo buffer = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_ALLOCATE_INFO,
+                                          .commandPool = c->pool,
+                                          .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
+                                          .commandBufferCount = 1};
+    VK_TRY(d->fn.vkAllocateCommandBuffers(d->handle, &buffer, &c->buffer), "making a command buffer");
+    VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
+    VK_TRY(d->fn.vkCreateFence(d->handle, &fence, NULL, &c->fence), "making a fence");
+    if (d->caps.timestamp_ns > 0) {
+        VkQueryPoolCreateInfo times = {
+            .sType = VK_STRUCTURE_TYPE_QUERY_POOL_CREATE_INFO, .queryType = VK_QUERY_TYPE_TIMESTAMP, .queryCount = 2};
+        VK_TRY(d->fn.vkCreateQueryPool(d->handle, &times, NULL, &c->times), "making timestamp queries");
+    }
+    return vk_buffer_create(d, 256, VK_USE_READBACK, "the sequence number of submissions", &c->sentinel, err);
+fail:
+    return status;
+}
+
+pum_status vk_commands_create(vk_device *device, vk_commands **commands, pum_error *err) {
+    *commands = NULL;
+    vk_commands *c = calloc(1, sizeof *c);
+    if (!c) return pum_fail_memory(err, "a command buffer", sizeof *c);
+    c->device = device;
+    pum_status status = create_objects(c, err);
+    if (status != PUM_OK) {
+        vk_commands_destroy(&c);
+        return status;
+    }
+    *(volatile uint32_t *)c->sentinel.mapped = 0;
+    *commands = c;
+    return PUM_OK;
+}
+
+void vk_commands_destroy(vk_commands **commands) {
+    if (!commands || !*commands) return;
+    vk_commands *c = *commands;
+    vk_device *d = c->device;
+    if (c->pending) vk_commands_wait(c, NULL, NULL);
+    for (set_pool *s = c->sets, *next; s; s = next) {
+        next = s->next;
+        d->fn.vkDestroyDescriptorPool(d->handle, s->handle, NULL);
+        free(s);
+    }
+    if (c->times) d->fn.vkDestroyQueryPool(d->handle, c->times, NULL);
+    if (c->fence) d->fn.vkDestroyFence(d->handle, c->fence, NULL);
+    if (c->pool) d->fn.vkDestroyCommandPool(d->handle, c->pool, NULL);
+    vk_buffer_destroy(d, &c->sentinel);
+    free(c);
+    *commands = NULL;
+}
+
+bool vk_commands_pending(const vk_commands *commands) { return commands->pending; }
+
+pum_status vk_commands_begin(vk_commands *c, pum_error *err) {
+    vk_device *d = c->device;
+    pum_status status = PUM_OK;
+    c->failed = VK_SUCCESS;
+    VK_TRY(d->fn.vkResetCommandPool(d->handle, c->pool, 0), "resetting a command buffer");
+    for (set_pool *s = c->sets; s; s = s->next) {
+        VK_TRY(d->fn.vkResetDescriptorPool(d->handle, s->handle, 0), "resetting descriptors");
+        s->used = 0;
+    }
+    VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
+                                     .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
+    VK_TRY(d->fn.vkBeginCommandBuffer(c->buffer, &info), "recording commands");
+    if (c->times) {
+        d->fn.vkCmdResetQueryPool(c->buffer, c->times, 0, 2);
+        d->fn.vkCmdWriteTimestamp(c->buffer, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, c->times, 0);
+    }
+fail:
+    return status;
+}
+
+/* ---- recording */
+
+static VkResult add_set_pool(vk_commands *c) {
+    set_pool *s = calloc(1, sizeof *s);
+    if (!s) return VK_ERROR_OUT_OF_HOST_MEMORY;
+    VkDescriptorPoolSize size = {VK_DESCRIPTOR_TYPE_STORAGE_BUFFER, SETS_PER_POOL * VK_MAX_BINDINGS};
+    VkDescriptorPoolCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_POOL_CREATE_INFO,
+                                       .maxSets = SETS_PER_POOL,
+                                       .poolSizeCount = 1,
+                                       .pPoolSizes = &size};
+    VkResult result = c->device->fn.vkCreateDescriptorPool(c->device->handle, &info, NULL, &s->handle);
+    if (result != VK_SUCCESS) {
+        free(s);
+        return result;
+    }
+    s->next = c->sets;
+    c->sets = s;
+    return VK_SUCCESS;
+}
+
+static VkDescriptorSet take_set(vk_commands *c, const vk_pipeline *pipeline) {
+    set_pool *s = c->sets;
+    while (s && s->used == SETS_PER_POOL) s = s->next;
+    if (!s) {
+        c->failed = add_set_pool(c);
+        if (c->failed != VK_SUCCESS) return VK_NULL_HANDLE;
+        s = c->sets;
+    }
+    VkDescriptorSet set = VK_NULL_HANDLE;
+    VkDescriptorSetAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_ALLOCATE_INFO,
+                                        .descriptorPool = s->handle,
+                                        .descriptorSetCount = 1,
+                                        .pSetLayouts = &pipeline->set_layout};
+    c->failed = c->device->fn.vkAllocateDescriptorSets(c->device->handle, &info, &set);
+    s->used++;
+    return c->failed == VK_SUCCESS ? set : VK_NULL_HANDLE;
+}
+
+void vk_commands_dispatch(vk_commands *c, const vk_pipeline *pipeline, const vk_span *spans, const void *push, uint32_t groups_x,
+                          uint32_t groups_y, uint32_t groups_z) {
+    if (c->failed != VK_SUCCESS) return;
+    const struct VolkDeviceTable *fn = &c->device->fn;
+    VkDescriptorSet set = take_set(c, pipeline);
+    if (!set) return;
+    VkDescriptorBufferInfo buffers[VK_MAX_BINDINGS];
+    VkWriteDescriptorSet writes[VK_MAX_BINDINGS];
+    for (uint32_t i = 0; i < pipeline->n_bindings; i++) {
+        buffers[i] = (VkDescriptorBufferInfo){spans[i].buffer->handle, spans[i].offset, spans[i].n_bytes};
+        writes[i] = (VkWriteDescriptorSet){.sType = VK_STRUCTURE_TYPE_WRITE_DESCRIPTOR_SET,
+                                           .dstSet = set,
+                                           .dstBinding = i,
+                                           .descriptorCount = 1,
+                                           .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                           .pBufferInfo = &buffers[i]};
+    }
+    fn->vkUpdateDescriptorSets(c->device->handle, pipeline->n_bindings, writes, 0, NULL);
+    fn->vkCmdBindPipeline(c->buffer, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->handle);
+    fn->vkCmdBindDescriptorSets(c->buffer, VK_PIPELINE_BIND_POINT_COMPUTE, pipeline->layout, 0, 1, &set, 0, NULL);
+    if (pipeline->push_bytes)
+        fn->vkCmdPushConstants(c->buffer, pipeline->layout, VK_SHADER_STAGE_COMPUTE_BIT, 0, pipeline->push_bytes, push);
+    fn->vkCmdDispatch(c->buffer, groups_x, groups_y, groups_z);
+}
+
+static const VkPipelineStageFlags WORK = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
+
+static void barrier(vk_commands *c, VkPipelineStageFlags to, VkAccessFlags access) {
+    VkMemoryBarrier memory = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
+                              .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,
+                              .dstAccessMask = access};
+    c->device->fn.vkCmdPipelineBarrier(c->buffer, WORK, to, 0, 1, &memory, 0, NULL, 0, NULL);
+}
+
+void vk_commands_barrier(vk_commands *c) {
+    if (c->failed != VK_SUCCESS) return;
+    barrier(c, WORK,
+            VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT);
+}
+
+void vk_commands_copy(vk_commands *c, vk_span src, vk_span dst) {
+    if (c->failed != VK_SUCCESS) return;
+    VkBufferCopy region = {src.offset, dst.offset, src.n_bytes};
+    c->device->fn.vkCmdCopyBuffer(c->buffer, src.buffer->handle, dst.buffer->handle, 1, &region);
+}
+
+void vk_commands_fill(vk_commands *c, vk_span dst, uint32_t word) {
+    if (c->failed != VK_SUCCESS) return;
+    c->device->fn.vkCmdFillBuffer(c->buffer, dst.buffer->handle, dst.offset, dst.n_bytes, word);
+}
+
+/* ---- submitting and waiting */
+
+pum_status vk_commands_submit(vk_commands *c, pum_error *err) {
+    vk_device *d = c->device;
+    pum_status status = PUM_OK;
+    VK_TRY(c->failed, "recording commands");
+    // The number is written when all else is done: a driver that dropped the work has not written it.
+    c->sequence++;
+    vk_commands_barrier(c);
+    vk_commands_fill(c, (vk_span){&c->sentinel, 0, 4}, c->sequence);
+    barrier(c, VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
+    if (c->times) d->fn.vkCmdWriteTimestamp(c->buffer, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, c->times, 1);
+    VK_TRY(d->fn.vkEndCommandBuffer(c->buffer), "recording commands");
+    VK_TRY(d->fn.vkResetFences(d->handle, 1, &c->fence), "resetting a fence");
+    VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1, .pCommandBuffers = &c->buffer};
+    pthread_mutex_lock(&d->queue_lock);
+    VkResult result = d->fn.vkQueueSubmit(d->queue, 1, &info, c->fence);
+    pthread_mutex_unlock(&d->queue_lock);
+    VK_TRY(result, "submitting work to the device");
+    c->pending = true;
+fail:
+    return status;
+}
+
+pum_status vk_commands_wait(vk_commands *c, uint64_t *device_ns, pum_error *err) {
+    vk_device *d = c->device;
+    pum_status status = PUM_OK;
+    if (device_ns) *device_ns = 0;
+    if (!c->pending) return PUM_OK;
+    VkResult result = d->fn.vkWaitForFences(d->handle, 1, &c->fence, VK_TRUE, WAIT_SECONDS * 1000000000ull);
+    if (result == VK_TIMEOUT)
+        return pum_fail(err, PUM_ERR_DEVICE,
+                        "%s: expected an end of the work within %d s, got none; the device or its driver hangs: choose "
+                        "another --device",
+                        d->caps.name, WAIT_SECONDS);
+    c->pending = false;
+    VK_TRY(result, "waiting for the device");
+    uint32_t written = *(volatile uint32_t *)c->sentinel.mapped;
+    if (written != c->sequence)
+        return pum_fail(err, PUM_ERR_DEVICE,
+                        "%s: expected the end of submission %u, got %u: the driver dropped the work without an error; try "
+                        "again, or choose another --device",
+                        d->caps.name, c->sequence, written);
+    uint64_t ticks[2];
+    if (device_ns && c->times &&
+        d->fn.vkGetQueryPoolResults(d->handle, c->times, 0, 2, sizeof ticks, ticks, sizeof *ticks, VK_QUERY_RESULT_64_BIT) ==
+            VK_SUCCESS &&
+        ticks[1] > ticks[0])
+        *device_ns = (uint64_t)((double)(ticks[1] - ticks[0]) * (double)d->caps.timestamp_ns);
+fail:
+    return status;
+}

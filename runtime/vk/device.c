@@ -1,0 +1,251 @@
+/* Choosing and opening a device. */
+#include "vk/caps.h"
+#include "vk/instance.h"
+
+#include <ctype.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* A physical device as it is looked at for choosing. */
+typedef struct candidate {
+    VkPhysicalDevice physical;
+    vk_caps caps;
+    vk_features features; ///< points into itself: candidates are never moved
+    const char *unusable; ///< why not, or NULL
+} candidate;
+
+typedef struct candidates {
+    candidate *all;
+    uint32_t n;
+    int chosen; ///< the default, or -1
+} candidates;
+
+/* What every kernel of the baseline stands on. */
+static const char *why_unusable(const candidate *c) {
+    const vk_caps *caps = &c->caps;
+    if (caps->api_version < VK_API_VERSION_1_1) return "its driver knows Vulkan 1.0 only, 1.1 is needed";
+    if (vk_compute_family(c->physical) < 0) return "it has no queue for compute";
+    if (caps->max_invocations < 128) return "its workgroups hold fewer than 128 invocations";
+    if (caps->max_shared_bytes < 16384) return "its workgroups share less than 16 KiB";
+    if (caps->max_push_bytes < 128) return "it takes fewer than 128 bytes of push constants";
+    if (caps->storage_align > 256) return "it wants buffers aligned to more than 256 bytes";
+    return NULL;
+}
+
+static int speed_rank(pum_device_type type) {
+    switch (type) {
+    case PUM_DEVICE_DISCRETE:
+        return 4;
+    case PUM_DEVICE_INTEGRATED:
+        return 3;
+    case PUM_DEVICE_VIRTUAL:
+        return 2;
+    case PUM_DEVICE_OTHER:
+        return 1;
+    case PUM_DEVICE_CPU:
+        return 0;
+    }
+    return 0;
+}
+
+static void free_candidates(candidates *c) { free(c->all); }
+
+static pum_status list_candidates(candidates *c, pum_error *err) {
+    *c = (candidates){.chosen = -1};
+    VkPhysicalDevice *physical;
+    uint32_t n;
+    pum_status status = vk_instance_physical(&physical, &n, err);
+    if (status != PUM_OK || n == 0) return status;
+    c->all = calloc(n, sizeof *c->all);
+    if (!c->all) status = pum_fail_memory(err, "the list of devices", n * sizeof *c->all);
+    for (uint32_t i = 0; i < n && status == PUM_OK; i++) {
+        candidate *d = &c->all[i];
+        d->physical = physical[i];
+        status = vk_caps_read(d->physical, &d->caps, &d->features, err);
+        if (status != PUM_OK) break;
+        d->unusable = why_unusable(d);
+        c->n++;
+        if (d->unusable) continue;
+        if (c->chosen < 0 || speed_rank(d->caps.type) > speed_rank(c->all[c->chosen].caps.type)) c->chosen = (int)i;
+    }
+    free(physical);
+    if (status != PUM_OK) free_candidates(c);
+    return status;
+}
+
+/* ---- describing */
+
+static void describe(VkPhysicalDevice physical, const vk_caps *caps, pum_device_info *info) {
+    *info = (pum_device_info){
+        .type = caps->type,
+        .api_version = caps->api_version,
+        .subgroup_size = caps->subgroup_size,
+        .fp16 = caps->fp16,
+        .int8_dot = caps->int8_dot,
+        .coopmat = caps->coopmat,
+    };
+    snprintf(info->name, sizeof info->name, "%s", caps->name);
+    snprintf(info->driver, sizeof info->driver, "%s", caps->driver);
+    snprintf(info->driver_version, sizeof info->driver_version, "%s", caps->driver_version);
+    memcpy(info->uuid, caps->uuid, sizeof info->uuid);
+    vk_vendor_name(caps->vendor_id, info->vendor);
+    if (caps->api_version < VK_API_VERSION_1_1) return;
+    bool known;
+    vk_caps_memory(physical, caps->memory_budget, &info->memory_bytes, &info->available_bytes, &known);
+}
+
+static void explain(const candidates *c, uint32_t index, pum_device_info *info) {
+    const candidate *d = &c->all[index];
+    info->index = (int)index;
+    info->used = (int)index == c->chosen;
+    bool cpu = d->caps.type == PUM_DEVICE_CPU;
+    const char *reason = d->unusable;
+    if (!reason && info->used)
+        reason = c->n == 1 ? (cpu ? "the only device: a driver that runs on the CPU" : "the only device")
+                 : cpu     ? "a driver that runs on the CPU: there is no usable GPU"
+                           : "the fastest kind of device here";
+    if (!reason)
+        reason = cpu ? "a driver that runs on the CPU, and there is a better device"
+                     : "another device is preferred; choose it with --device";
+    snprintf(info->reason, sizeof info->reason, "%s", reason);
+}
+
+pum_status vk_devices(pum_device_info *infos, int capacity, int *n_devices, pum_error *err) {
+    *n_devices = 0;
+    candidates c;
+    pum_status status = list_candidates(&c, err);
+    if (status != PUM_OK) return status;
+    for (uint32_t i = 0; i < c.n && (int)i < capacity; i++) {
+        describe(c.all[i].physical, &c.all[i].caps, &infos[i]);
+        explain(&c, i, &infos[i]);
+    }
+    *n_devices = (int)c.n;
+    free_candidates(&c);
+    return PUM_OK;
+}
+
+/* ---- choosing */
+
+static bool contains(const char *text, const char *part) {
+    size_t n = strlen(part);
+    for (; *text; text++) {
+        size_t i = 0;
+        while (i < n && tolower((unsigned char)text[i]) == tolower((unsigned char)part[i])) i++;
+        if (i == n) return true;
+    }
+    return false;
+}
+
+static void list_names(const candidates *c, char *text, size_t n_bytes) {
+    size_t used = 0;
+    text[0] = 0;
+    for (uint32_t i = 0; i < c->n && used < n_bytes; i++)
+        used += (size_t)snprintf(text + used, n_bytes - used, "%s%u: %s", i ? ", " : "", i, c->all[i].caps.name);
+}
+
+static pum_status choose(const candidates *c, const char *which, int *index, pum_error *err) {
+    char names[512];
+    list_names(c, names, sizeof names);
+    if (c->n == 0)
+        return pum_fail(err, PUM_ERR_NO_DEVICE,
+                        "expected a Vulkan device, got none; install your GPU's Vulkan driver, or a CPU driver (Debian: "
+                        "mesa-vulkan-drivers)");
+    *index = c->chosen;
+    if (which && *which) {
+        char *end;
+        long number = strtol(which, &end, 10);
+        *index = -1;
+        if (*end == 0 && number >= 0 && number < (long)c->n) *index = (int)number;
+        for (uint32_t i = 0; i < c->n && *end != 0 && *index < 0; i++)
+            if (contains(c->all[i].caps.name, which)) *index = (int)i;
+        if (*index < 0)
+            return pum_fail(err, PUM_ERR_NO_DEVICE, "device \"%s\": expected an index or a part of a name of: %s", which, names);
+    }
+    if (*index < 0)
+        return pum_fail(err, PUM_ERR_NO_DEVICE, "none of the devices can be used (%s): %s", names, c->all[0].unusable);
+    if (c->all[*index].unusable)
+        return pum_fail(err, PUM_ERR_NO_DEVICE, "%s cannot be used: %s; choose another of: %s", c->all[*index].caps.name,
+                        c->all[*index].unusable, names);
+    return PUM_OK;
+}
+
+/* ---- opening */
+
+static pum_status open_candidate(candidate *c, vk_device **device, pum_error *err) {
+    pum_status status = PUM_OK;
+    vk_device *d = calloc(1, sizeof *d);
+    if (!d) return pum_fail_memory(err, "a device", sizeof *d);
+    pthread_mutex_init(&d->queue_lock, NULL);
+    d->physical = c->physical;
+    d->caps = c->caps;
+    d->queue_family = (uint32_t)vk_compute_family(c->physical);
+    float priority = 0.5f;
+    VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
+                                     .queueFamilyIndex = d->queue_family,
+                                     .queueCount = 1,
+                                     .pQueuePriorities = &priority};
+    VkDeviceCreateInfo info = {.sType = VK_STRUCTURE_TYPE_DEVICE_CREATE_INFO,
+                               .pNext = &c->features.core,
+                               .queueCreateInfoCount = 1,
+                               .pQueueCreateInfos = &queue,
+                               .enabledExtensionCount = c->features.n_extensions,
+                               .ppEnabledExtensionNames = c->features.extensions};
+    VK_TRY(vkCreateDevice(c->physical, &info, NULL, &d->handle), c->caps.name);
+    volkLoadDeviceTable(&d->fn, d->handle);
+    d->fn.vkGetDeviceQueue(d->handle, d->queue_family, 0, &d->queue);
+    vkGetPhysicalDeviceMemoryProperties(c->physical, &d->memory);
+    VkPipelineCacheCreateInfo cache = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO};
+    VK_TRY(d->fn.vkCreatePipelineCache(d->handle, &cache, NULL, &d->pipeline_cache), "making the pipeline cache");
+    *device = d;
+    return PUM_OK;
+fail:
+    vk_device_close(&d);
+    return status;
+}
+
+pum_status vk_device_open(const char *which, vk_device **device, pum_error *err) {
+    *device = NULL;
+    candidates c;
+    int index = -1;
+    pum_status status = list_candidates(&c, err);
+    if (status != PUM_OK) return status;
+    status = choose(&c, which, &index, err);
+    if (status == PUM_OK) status = open_candidate(&c.all[index], device, err);
+    free_candidates(&c);
+    return status;
+}
+
+void vk_device_close(vk_device **device) {
+    if (!device || !*device) return;
+    vk_device *d = *device;
+    if (d->handle) {
+        if (d->pipeline_cache) d->fn.vkDestroyPipelineCache(d->handle, d->pipeline_cache, NULL);
+        d->fn.vkDestroyDevice(d->handle, NULL);
+    }
+    pthread_mutex_destroy(&d->queue_lock);
+    free(d);
+    *device = NULL;
+}
+
+uint64_t vk_device_available_bytes(vk_device *device) {
+    uint64_t total, available;
+    bool known;
+    vk_caps_memory(device->physical, device->caps.memory_budget, &total, &available, &known);
+    if (known) return available;
+    uint64_t taken = atomic_load(&device->allocated_bytes);
+    return taken < total ? total - taken : 0;
+}
+
+void vk_device_describe(vk_device *device, pum_device_info *info) {
+    describe(device->physical, &device->caps, info);
+    info->used = true;
+    info->available_bytes = vk_device_available_bytes(device);
+    snprintf(info->reason, sizeof info->reason, "opened");
+    candidates c;
+    if (list_candidates(&c, NULL) != PUM_OK) return;
+    for (uint32_t i = 0; i < c.n; i++)
+        if (c.all[i].physical == device->physical) info->index = (int)i;
+    free_candidates(&c);
+}

@@ -1,0 +1,75 @@
+#include "vk/pipeline.h"
+
+static VkResult create_layouts(vk_device *device, const vk_pipeline_params *p, vk_pipeline *pipeline) {
+    VkDescriptorSetLayoutBinding bindings[VK_MAX_BINDINGS];
+    for (uint32_t i = 0; i < p->n_bindings; i++)
+        bindings[i] = (VkDescriptorSetLayoutBinding){.binding = i,
+                                                     .descriptorType = VK_DESCRIPTOR_TYPE_STORAGE_BUFFER,
+                                                     .descriptorCount = 1,
+                                                     .stageFlags = VK_SHADER_STAGE_COMPUTE_BIT};
+    VkDescriptorSetLayoutCreateInfo set = {
+        .sType = VK_STRUCTURE_TYPE_DESCRIPTOR_SET_LAYOUT_CREATE_INFO, .bindingCount = p->n_bindings, .pBindings = bindings};
+    VkResult result = device->fn.vkCreateDescriptorSetLayout(device->handle, &set, NULL, &pipeline->set_layout);
+    if (result != VK_SUCCESS) return result;
+    VkPushConstantRange range = {.stageFlags = VK_SHADER_STAGE_COMPUTE_BIT, .size = p->push_bytes};
+    VkPipelineLayoutCreateInfo layout = {.sType = VK_STRUCTURE_TYPE_PIPELINE_LAYOUT_CREATE_INFO,
+                                         .setLayoutCount = 1,
+                                         .pSetLayouts = &pipeline->set_layout,
+                                         .pushConstantRangeCount = p->push_bytes ? 1 : 0,
+                                         .pPushConstantRanges = &range};
+    return device->fn.vkCreatePipelineLayout(device->handle, &layout, NULL, &pipeline->layout);
+}
+
+static VkResult create_pipeline(vk_device *device, const vk_pipeline_params *p, VkShaderModule module, vk_pipeline *pipeline) {
+    VkSpecializationMapEntry entries[VK_MAX_CONSTANTS];
+    for (uint32_t i = 0; i < p->n_constants; i++)
+        entries[i] = (VkSpecializationMapEntry){.constantID = i, .offset = i * 4, .size = 4};
+    VkSpecializationInfo constants = {
+        .mapEntryCount = p->n_constants, .pMapEntries = entries, .dataSize = p->n_constants * 4, .pData = p->constants};
+    VkPipelineShaderStageRequiredSubgroupSizeCreateInfo size = {
+        .sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_REQUIRED_SUBGROUP_SIZE_CREATE_INFO,
+        .requiredSubgroupSize = p->require_subgroup_size};
+    VkComputePipelineCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_COMPUTE_PIPELINE_CREATE_INFO,
+        .stage = {.sType = VK_STRUCTURE_TYPE_PIPELINE_SHADER_STAGE_CREATE_INFO,
+                  .stage = VK_SHADER_STAGE_COMPUTE_BIT,
+                  .module = module,
+                  .pName = "main",
+                  .pSpecializationInfo = p->n_constants ? &constants : NULL},
+        .layout = pipeline->layout,
+    };
+    if (device->caps.subgroup_max) { // subgroup size control is there
+        if (p->require_subgroup_size) info.stage.pNext = &size;
+        if (p->require_full_subgroups) info.stage.flags |= VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
+    }
+    return device->fn.vkCreateComputePipelines(device->handle, device->pipeline_cache, 1, &info, NULL, &pipeline->handle);
+}
+
+pum_status vk_pipeline_create(vk_device *device, const vk_pipeline_params *params, vk_pipeline *pipeline, pum_error *err) {
+    *pipeline = (vk_pipeline){.n_bindings = params->n_bindings, .push_bytes = params->push_bytes};
+    if (params->n_bindings > VK_MAX_BINDINGS || params->n_constants > VK_MAX_CONSTANTS ||
+        params->push_bytes > device->caps.max_push_bytes)
+        return pum_fail(err, PUM_ERR_UNSUPPORTED,
+                        "kernel %s: %u bindings, %u constants, %u bytes of push constants are more than %s takes", params->name,
+                        params->n_bindings, params->n_constants, params->push_bytes, device->caps.name);
+    pum_status status = PUM_OK;
+    VkShaderModule module = VK_NULL_HANDLE;
+    VkShaderModuleCreateInfo info = {
+        .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = params->n_words * 4, .pCode = params->words};
+    VK_TRY(device->fn.vkCreateShaderModule(device->handle, &info, NULL, &module), params->name);
+    VK_TRY(create_layouts(device, params, pipeline), params->name);
+    VK_TRY(create_pipeline(device, params, module, pipeline), params->name);
+    device->fn.vkDestroyShaderModule(device->handle, module, NULL);
+    return PUM_OK;
+fail:
+    if (module) device->fn.vkDestroyShaderModule(device->handle, module, NULL);
+    vk_pipeline_destroy(device, pipeline);
+    return pum_fail_in(err, status, "kernel on %s", device->caps.name);
+}
+
+void vk_pipeline_destroy(vk_device *device, vk_pipeline *pipeline) {
+    if (pipeline->handle) device->fn.vkDestroyPipeline(device->handle, pipeline->handle, NULL);
+    if (pipeline->layout) device->fn.vkDestroyPipelineLayout(device->handle, pipeline->layout, NULL);
+    if (pipeline->set_layout) device->fn.vkDestroyDescriptorSetLayout(device->handle, pipeline->set_layout, NULL);
+    *pipeline = (vk_pipeline){0};
+}
