@@ -12,7 +12,7 @@
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
-#extension GL_KHR_shader_subgroup_ballot : require
+#extension GL_KHR_shader_subgroup_shuffle : require
 
 layout(local_size_x_id = 0) in; // the subgroup size: 4, 8 or 16
 layout(constant_id = 1) const uint HEAD_DIM = 64;
@@ -24,31 +24,6 @@ layout(constant_id = 3) const uint STEP = 4; // STEP * HEAD_DIM / 8 is a multipl
 const uint LOADS = STEP * HEAD_DIM / 8 / SIZE;
 
 float q[ROWS * HEAD_DIM], sum[ROWS * HEAD_DIM], score[ROWS * STEP];
-
-// The eight values that lane I loaded as the J-th, as (low, high) of that lane.
-#define SCORE_VALUE(I, D, VALUE)                                                                                                         \
-    {                                                                                                                                    \
-        float value = subgroupBroadcast(VALUE, I);                                                                                       \
-        [[unroll]] for (uint r = 0; r < ROWS; r++) score[r * STEP + at / HEAD_DIM] += q[r * HEAD_DIM + at % HEAD_DIM + D] * value;       \
-    }
-#define ADD_VALUE(I, D, VALUE)                                                                                                           \
-    {                                                                                                                                    \
-        float value = subgroupBroadcast(VALUE, I);                                                                                       \
-        [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r * HEAD_DIM + at % HEAD_DIM + D] += score[r * STEP + at / HEAD_DIM] * value;     \
-    }
-#define OF_LANE(I, WITH)                                                                                                                 \
-    {                                                                                                                                    \
-        uint at = (j * SIZE + I) * 8;                                                                                                    \
-        WITH(I, 0, low.x) WITH(I, 1, low.y) WITH(I, 2, low.z) WITH(I, 3, low.w)                                                          \
-        WITH(I, 4, high.x) WITH(I, 5, high.y) WITH(I, 6, high.z) WITH(I, 7, high.w)                                                      \
-    }
-#define OF_ALL_LANES(WITH)                                                                                                               \
-    OF_LANE(0, WITH) OF_LANE(1, WITH) OF_LANE(2, WITH) OF_LANE(3, WITH)                                                                  \
-    if (SIZE > 4) { OF_LANE(4, WITH) OF_LANE(5, WITH) OF_LANE(6, WITH) OF_LANE(7, WITH) }                                                \
-    if (SIZE > 8) {                                                                                                                      \
-        OF_LANE(8, WITH) OF_LANE(9, WITH) OF_LANE(10, WITH) OF_LANE(11, WITH)                                                            \
-        OF_LANE(12, WITH) OF_LANE(13, WITH) OF_LANE(14, WITH) OF_LANE(15, WITH)                                                          \
-    }
 
 void main() {
     uint lane = gl_LocalInvocationID.x, first = gl_WorkGroupID.x * (SIZE * ROWS);
@@ -75,7 +50,11 @@ void main() {
             vec4 low = vec4(0), high = vec4(0);
             uint c = j * SIZE + lane;
             if (base + c / (HEAD_DIM / 8) < last) unpack8(k_cache[kv_at(base) + c], low, high);
-            OF_ALL_LANES(SCORE_VALUE)
+            [[unroll]] for (uint i = 0; i < SIZE * 8; i++) {
+                uint at = j * SIZE * 8 + i;
+                float value = subgroupShuffle(i % 8 < 4 ? low[i % 4] : high[i % 4], i / 8);
+                [[unroll]] for (uint r = 0; r < ROWS; r++) score[r * STEP + at / HEAD_DIM] += q[r * HEAD_DIM + at % HEAD_DIM] * value;
+            }
         }
         [[unroll]] for (uint r = 0; r < ROWS; r++) {
             float before = maximum[r];
@@ -93,7 +72,11 @@ void main() {
             vec4 low = vec4(0), high = vec4(0);
             uint c = j * SIZE + lane;
             if (base + c / (HEAD_DIM / 8) < last) unpack8(v_cache[kv_at(base) + c], low, high);
-            OF_ALL_LANES(ADD_VALUE)
+            [[unroll]] for (uint i = 0; i < SIZE * 8; i++) {
+                uint at = j * SIZE * 8 + i;
+                float value = subgroupShuffle(i % 8 < 4 ? low[i % 4] : high[i % 4], i / 8);
+                [[unroll]] for (uint r = 0; r < ROWS; r++) sum[r * HEAD_DIM + at % HEAD_DIM] += score[r * STEP + at / HEAD_DIM] * value;
+            }
         }
     }
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
