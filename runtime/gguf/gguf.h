@@ -1,6 +1,6 @@
-/* Reading GGUF, versions 1 (32-bit counts), 2 and 3, little-endian. A file is hostile until proven otherwise: every count, offset,
- * length, type, alignment and product is checked against the file before it is used, and nothing is allocated for what the file
- * only claims to hold. */
+/* Reading GGUF, versions 1 (32-bit counts), 2 and 3, little-endian. A file is hostile until proven otherwise: every count,
+ * offset, length, type, alignment and product is checked against the file before it is used, and nothing is allocated for what
+ * the file only claims to hold. */
 #ifndef GGUF_GGUF_H
 #define GGUF_GGUF_H
 
@@ -14,7 +14,19 @@ typedef struct gguf_string {
 } gguf_string;
 
 typedef enum gguf_value_type {
-    GGUF_U8, GGUF_I8, GGUF_U16, GGUF_I16, GGUF_U32, GGUF_I32, GGUF_F32, GGUF_BOOL, GGUF_STRING, GGUF_ARRAY, GGUF_U64, GGUF_I64, GGUF_F64,
+    GGUF_U8,
+    GGUF_I8,
+    GGUF_U16,
+    GGUF_I16,
+    GGUF_U32,
+    GGUF_I32,
+    GGUF_F32,
+    GGUF_BOOL,
+    GGUF_STRING,
+    GGUF_ARRAY,
+    GGUF_U64,
+    GGUF_I64,
+    GGUF_F64,
 } gguf_value_type;
 
 typedef struct gguf_key {
@@ -58,8 +70,9 @@ const gguf_tensor *gguf_find_tensor(const gguf *file, const char *name);
 void gguf_will_need(const gguf *file, const gguf_tensor *tensor);
 void gguf_done_with(const gguf *file, const gguf_tensor *tensor);
 
-/* Typed access. Each returns PUM_OK and leaves *value alone when the key is absent (so set the default before), and PUM_ERR_FORMAT,
- * naming key, expected and got, when it is there with a type or value that cannot be meant. Any integer type is taken for integers. */
+/* Typed access. Each returns PUM_OK and leaves *value alone when the key is absent (so set the default before), and
+ * PUM_ERR_FORMAT, naming key, expected and got, when it is there with a type or value that cannot be meant. Any integer type is
+ * taken for integers. */
 pum_status gguf_get_int(const gguf *file, const char *key, int64_t min, int64_t max, int64_t *value, pum_error *err);
 pum_status gguf_get_float(const gguf *file, const char *key, double *value, pum_error *err); ///< finite only
 pum_status gguf_get_bool(const gguf *file, const char *key, bool *value, pum_error *err);

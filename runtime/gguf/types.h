@@ -21,11 +21,13 @@ typedef struct tensor_type_info {
     const char *name;      ///< "Q4_1"
     uint32_t block_values; ///< values in one block of a row
     uint32_t block_bytes;  ///< bytes of one block
-    /// Expands n_blocks blocks into n_blocks * block_values floats; the plain statement of what the type means. NULL: only named, not readable.
+    /// Expands n_blocks blocks into n_blocks * block_values floats; the plain statement of what the type means. NULL: only named,
+    /// not readable.
     void (*expand)(const void *blocks, uint64_t n_blocks, float *values);
 } tensor_type_info;
 
-/// The row of a type, or NULL if this program has never heard of it. (A type that is named but not readable has a row with expand NULL.)
+/// The row of a type, or NULL if this program has never heard of it. (A type that is named but not readable has a row with expand
+/// NULL.)
 const tensor_type_info *tensor_type_find(uint32_t type);
 /// By name in any case, or NULL.
 const tensor_type_info *tensor_type_by_name(const char *name);
