@@ -1,5 +1,7 @@
 #include "vk/caps.h"
 
+#include "vk/instance.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,6 +76,7 @@ static const feature_row feature_rows[] = {
      offsetof(vk_features, subgroup_size)},
     {"VK_KHR_pipeline_executable_properties", 0, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
      offsetof(vk_features, executable)},
+    {"VK_KHR_cooperative_matrix", 0, (VkStructureType)1000506000, offsetof(vk_features, coopmat)},
 };
 
 static void read_features(VkPhysicalDevice physical, const offered *o, vk_features *f) {
@@ -90,6 +93,7 @@ static void read_features(VkPhysicalDevice physical, const offered *o, vk_featur
     // Of the core features only the one that kernels may use; robust access would cost on every load.
     VkBool32 int64 = f->core.features.shaderInt64, int16 = f->core.features.shaderInt16;
     f->core.features = (VkPhysicalDeviceFeatures){.shaderInt64 = int64, .shaderInt16 = int16};
+    f->coopmat.robust_buffer_access = VK_FALSE;
     f->address.bufferDeviceAddressCaptureReplay = f->address.bufferDeviceAddressMultiDevice = VK_FALSE;
     if (has(o, "VK_EXT_memory_budget")) f->extensions[f->n_extensions++] = "VK_EXT_memory_budget";
 }
@@ -178,13 +182,15 @@ static void read_limits(VkPhysicalDevice physical, vk_caps *caps) {
     const VkPhysicalDeviceLimits *l = &properties.properties.limits;
     memcpy(caps->uuid, id.deviceUUID, sizeof caps->uuid);
     caps->max_allocation_bytes = maintenance.maxMemoryAllocationSize;
-    caps->max_storage_range = l->maxStorageBufferRange;
+    caps->max_storage_range = l->maxStorageBufferRange & ~255u; // some say 4 GiB less one byte, which nothing could be cut into
     caps->storage_align = (uint32_t)l->minStorageBufferOffsetAlignment;
     caps->max_shared_bytes = l->maxComputeSharedMemorySize;
     caps->max_invocations = l->maxComputeWorkGroupInvocations;
     caps->max_push_bytes = l->maxPushConstantsSize;
     memcpy(caps->max_groups, l->maxComputeWorkGroupCount, sizeof caps->max_groups);
-    caps->timestamp_ns = l->timestampComputeAndGraphics ? l->timestampPeriod : 0;
+    uint32_t timestamp_bits;
+    vk_compute_family(physical, &timestamp_bits);
+    caps->timestamp_ns = timestamp_bits ? l->timestampPeriod : 0;
 }
 
 pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *features, pum_error *err) {
@@ -198,7 +204,8 @@ pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *f
         return PUM_OK;
     }
     offered o;
-    pum_status status = read_offered(physical, p.apiVersion < VK_API_VERSION_1_3 ? p.apiVersion : VK_API_VERSION_1_3, &o, err);
+    uint32_t ours = vk_instance_version();
+    pum_status status = read_offered(physical, p.apiVersion < ours ? p.apiVersion : ours, &o, err);
     if (status != PUM_OK) return status;
     read_features(physical, &o, features);
     read_limits(physical, caps);
@@ -213,7 +220,7 @@ pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *f
     caps->int8_dot = dot_is_accelerated(&o, physical, features);
     caps->buffer_address = features->address.bufferDeviceAddress;
     caps->memory_model = features->memory_model.vulkanMemoryModel;
-    caps->coopmat = has(&o, "VK_KHR_cooperative_matrix");
+    caps->coopmat = features->coopmat.cooperative_matrix;
     caps->memory_budget = has(&o, "VK_EXT_memory_budget");
     caps->pipeline_statistics = features->executable.pipelineExecutableInfo;
     caps->unified = is_unified(physical);
@@ -221,7 +228,7 @@ pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *f
     return PUM_OK;
 }
 
-int vk_compute_family(VkPhysicalDevice physical) {
+int vk_compute_family(VkPhysicalDevice physical, uint32_t *timestamp_bits) {
     VkQueueFamilyProperties families[32];
     uint32_t n = 32;
     vkGetPhysicalDeviceQueueFamilyProperties(physical, &n, families);
@@ -231,6 +238,7 @@ int vk_compute_family(VkPhysicalDevice physical) {
         bool graphics = families[i].queueFlags & VK_QUEUE_GRAPHICS_BIT;
         if (best < 0 || (!graphics && (families[best].queueFlags & VK_QUEUE_GRAPHICS_BIT))) best = (int)i;
     }
+    *timestamp_bits = best >= 0 ? families[best].timestampValidBits : 0;
     return best;
 }
 

@@ -4,6 +4,13 @@
 
 #include "vk/device.h"
 
+/// VK_KHR_cooperative_matrix, which headers before 1.3.255 do not know.
+typedef struct vk_cooperative_matrix_features {
+    VkStructureType type;
+    void *next;
+    VkBool32 cooperative_matrix, robust_buffer_access;
+} vk_cooperative_matrix_features;
+
 /// The feature structures that a device is created with, chained behind `core`; only what the device has is in the chain.
 typedef struct vk_features {
     VkPhysicalDeviceFeatures2 core;
@@ -15,14 +22,16 @@ typedef struct vk_features {
     VkPhysicalDeviceVulkanMemoryModelFeatures memory_model;
     VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_size;
     VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executable;
+    vk_cooperative_matrix_features coopmat;
     const char *extensions[16];
     uint32_t n_extensions;
 } vk_features;
 
 /// Fills both. features points into itself: it must not be moved. Errors: PUM_ERR_MEMORY, PUM_ERR_DEVICE.
 pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *features, pum_error *err);
-/// The index of the best compute queue family, or -1: one that has no graphics, if there is such a one.
-int vk_compute_family(VkPhysicalDevice physical);
+/// The index of the best compute queue family, or -1: one that has no graphics, if there is such a one. *timestamp_bits: how many
+/// bits of its timestamps count, 0 when it has none.
+int vk_compute_family(VkPhysicalDevice physical, uint32_t *timestamp_bits);
 /// Size of the largest device-local heap, and how much of it is free as far as the driver tells (else its size).
 void vk_caps_memory(VkPhysicalDevice physical, bool budget, uint64_t *memory_bytes, uint64_t *available_bytes,
                     bool *budget_known);

@@ -1,10 +1,10 @@
 #include "vk/commands.h"
 
-#include "base/clock.h"
-
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { SETS_PER_POOL = 256, WAIT_SECONDS = 60 };
+static const uint64_t SECOND_NS = 1000000000;
 
 typedef struct set_pool {
     struct set_pool *next;
@@ -22,7 +22,7 @@ struct vk_commands {
     vk_buffer sentinel;
     uint32_t sequence;
     bool pending;
-    VkResult failed; ///< the first failure while recording
+    pum_error failed; ///< the first failure while recording, or PUM_OK
 };
 
 static pum_status create_objects(vk_commands *c, pum_error *err) {
@@ -69,6 +69,10 @@ void vk_commands_destroy(vk_commands **commands) {
     vk_commands *c = *commands;
     vk_device *d = c->device;
     if (c->pending) vk_commands_wait(c, NULL, NULL);
+    if (c->pending) { // it hangs, and the device still has all of this: it goes with the process
+        *commands = NULL;
+        return;
+    }
     for (set_pool *s = c->sets, *next; s; s = next) {
         next = s->next;
         d->fn.vkDestroyDescriptorPool(d->handle, s->handle, NULL);
@@ -84,10 +88,18 @@ void vk_commands_destroy(vk_commands **commands) {
 
 bool vk_commands_pending(const vk_commands *commands) { return commands->pending; }
 
+static pum_status fail_hung(const vk_commands *c, pum_error *err) {
+    return pum_fail(err, PUM_ERR_DEVICE,
+                    "%s: expected an end of its work within %d s, got none: the device or its driver hangs; start the program "
+                    "again, with another --device if it happens again",
+                    c->device->caps.name, WAIT_SECONDS);
+}
+
 pum_status vk_commands_begin(vk_commands *c, pum_error *err) {
     vk_device *d = c->device;
     pum_status status = PUM_OK;
-    c->failed = VK_SUCCESS;
+    if (atomic_load(&d->hung)) return fail_hung(c, err);
+    c->failed.status = PUM_OK;
     VK_TRY(d->fn.vkResetCommandPool(d->handle, c->pool, 0), "resetting a command buffer");
     for (set_pool *s = c->sets; s; s = s->next) {
         VK_TRY(d->fn.vkResetDescriptorPool(d->handle, s->handle, 0), "resetting descriptors");
@@ -100,7 +112,10 @@ pum_status vk_commands_begin(vk_commands *c, pum_error *err) {
         d->fn.vkCmdResetQueryPool(c->buffer, c->times, 0, 2);
         d->fn.vkCmdWriteTimestamp(c->buffer, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, c->times, 0);
     }
-fail:
+    return PUM_OK;
+fail: // whoever records all the same records nothing
+    c->failed.status = status;
+    snprintf(c->failed.message, sizeof c->failed.message, "recording commands that could not be begun");
     return status;
 }
 
@@ -128,8 +143,11 @@ static VkDescriptorSet take_set(vk_commands *c, const vk_pipeline *pipeline) {
     set_pool *s = c->sets;
     while (s && s->used == SETS_PER_POOL) s = s->next;
     if (!s) {
-        c->failed = add_set_pool(c);
-        if (c->failed != VK_SUCCESS) return VK_NULL_HANDLE;
+        VkResult added = add_set_pool(c);
+        if (added != VK_SUCCESS) {
+            vk_fail(&c->failed, added, "making descriptors");
+            return VK_NULL_HANDLE;
+        }
         s = c->sets;
     }
     VkDescriptorSet set = VK_NULL_HANDLE;
@@ -137,14 +155,24 @@ static VkDescriptorSet take_set(vk_commands *c, const vk_pipeline *pipeline) {
                                         .descriptorPool = s->handle,
                                         .descriptorSetCount = 1,
                                         .pSetLayouts = &pipeline->set_layout};
-    c->failed = c->device->fn.vkAllocateDescriptorSets(c->device->handle, &info, &set);
+    VkResult result = c->device->fn.vkAllocateDescriptorSets(c->device->handle, &info, &set);
     s->used++;
-    return c->failed == VK_SUCCESS ? set : VK_NULL_HANDLE;
+    if (result == VK_SUCCESS) return set;
+    vk_fail(&c->failed, result, "taking descriptors");
+    return VK_NULL_HANDLE;
+}
+
+static bool check_groups(vk_commands *c, uint32_t x, uint32_t y, uint32_t z) {
+    const vk_caps *caps = &c->device->caps;
+    if (x <= caps->max_groups[0] && y <= caps->max_groups[1] && z <= caps->max_groups[2]) return true;
+    pum_fail(&c->failed, PUM_ERR_UNSUPPORTED, "a dispatch: expected at most %u x %u x %u workgroups on %s, got %u x %u x %u",
+             caps->max_groups[0], caps->max_groups[1], caps->max_groups[2], caps->name, x, y, z);
+    return false;
 }
 
 void vk_commands_dispatch(vk_commands *c, const vk_pipeline *pipeline, const vk_span *spans, const void *push, uint32_t groups_x,
                           uint32_t groups_y, uint32_t groups_z) {
-    if (c->failed != VK_SUCCESS) return;
+    if (c->failed.status != PUM_OK || !check_groups(c, groups_x, groups_y, groups_z)) return;
     const struct VolkDeviceTable *fn = &c->device->fn;
     VkDescriptorSet set = take_set(c, pipeline);
     if (!set) return;
@@ -177,19 +205,19 @@ static void barrier(vk_commands *c, VkPipelineStageFlags to, VkAccessFlags acces
 }
 
 void vk_commands_barrier(vk_commands *c) {
-    if (c->failed != VK_SUCCESS) return;
+    if (c->failed.status != PUM_OK) return;
     barrier(c, WORK,
             VK_ACCESS_SHADER_READ_BIT | VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_READ_BIT | VK_ACCESS_TRANSFER_WRITE_BIT);
 }
 
 void vk_commands_copy(vk_commands *c, vk_span src, vk_span dst) {
-    if (c->failed != VK_SUCCESS) return;
+    if (c->failed.status != PUM_OK) return;
     VkBufferCopy region = {src.offset, dst.offset, src.n_bytes};
     c->device->fn.vkCmdCopyBuffer(c->buffer, src.buffer->handle, dst.buffer->handle, 1, &region);
 }
 
 void vk_commands_fill(vk_commands *c, vk_span dst, uint32_t word) {
-    if (c->failed != VK_SUCCESS) return;
+    if (c->failed.status != PUM_OK) return;
     c->device->fn.vkCmdFillBuffer(c->buffer, dst.buffer->handle, dst.offset, dst.n_bytes, word);
 }
 
@@ -198,7 +226,7 @@ void vk_commands_fill(vk_commands *c, vk_span dst, uint32_t word) {
 pum_status vk_commands_submit(vk_commands *c, pum_error *err) {
     vk_device *d = c->device;
     pum_status status = PUM_OK;
-    VK_TRY(c->failed, "recording commands");
+    if (c->failed.status != PUM_OK) return pum_fail(err, c->failed.status, "%s", c->failed.message);
     // The number is written when all else is done: a driver that dropped the work has not written it.
     c->sequence++;
     vk_commands_barrier(c);
@@ -217,31 +245,45 @@ fail:
     return status;
 }
 
+/* In slices of a second: some drivers take a long time-out for none, others count it in 32 bits. */
+static VkResult wait_for_fence(vk_commands *c) {
+    VkResult result = VK_TIMEOUT;
+    for (int i = 0; i < WAIT_SECONDS && result == VK_TIMEOUT; i++)
+        result = c->device->fn.vkWaitForFences(c->device->handle, 1, &c->fence, VK_TRUE, SECOND_NS);
+    return result;
+}
+
+static uint64_t elapsed_ns(vk_commands *c) {
+    vk_device *d = c->device;
+    uint64_t ticks[2];
+    if (!c->times || d->fn.vkGetQueryPoolResults(d->handle, c->times, 0, 2, sizeof ticks, ticks, sizeof *ticks,
+                                                 VK_QUERY_RESULT_64_BIT) != VK_SUCCESS)
+        return 0;
+    // A counter that has run over in between tells nothing.
+    return ticks[1] > ticks[0] ? (uint64_t)((double)(ticks[1] - ticks[0]) * (double)d->caps.timestamp_ns) : 0;
+}
+
 pum_status vk_commands_wait(vk_commands *c, uint64_t *device_ns, pum_error *err) {
     vk_device *d = c->device;
     pum_status status = PUM_OK;
     if (device_ns) *device_ns = 0;
     if (!c->pending) return PUM_OK;
-    VkResult result = d->fn.vkWaitForFences(d->handle, 1, &c->fence, VK_TRUE, WAIT_SECONDS * 1000000000ull);
-    if (result == VK_TIMEOUT)
-        return pum_fail(err, PUM_ERR_DEVICE,
-                        "%s: expected an end of the work within %d s, got none; the device or its driver hangs: choose "
-                        "another --device",
-                        d->caps.name, WAIT_SECONDS);
+    if (atomic_load(&d->hung)) return fail_hung(c, err);
+    VkResult result = wait_for_fence(c);
+    if (result == VK_TIMEOUT) {
+        atomic_store(&d->hung, true);
+        return fail_hung(c, err);
+    }
     c->pending = false;
     VK_TRY(result, "waiting for the device");
     uint32_t written = *(volatile uint32_t *)c->sentinel.mapped;
     if (written != c->sequence)
-        return pum_fail(err, PUM_ERR_DEVICE,
-                        "%s: expected the end of submission %u, got %u: the driver dropped the work without an error; try "
-                        "again, or choose another --device",
-                        d->caps.name, c->sequence, written);
-    uint64_t ticks[2];
-    if (device_ns && c->times &&
-        d->fn.vkGetQueryPoolResults(d->handle, c->times, 0, 2, sizeof ticks, ticks, sizeof *ticks, VK_QUERY_RESULT_64_BIT) ==
-            VK_SUCCESS &&
-        ticks[1] > ticks[0])
-        *device_ns = (uint64_t)((double)(ticks[1] - ticks[0]) * (double)d->caps.timestamp_ns);
+        return pum_fail(
+            err, PUM_ERR_DEVICE,
+            "%s: expected the end of submission %u, got %u: the driver dropped the work without an error; try again, or "
+            "choose another --device",
+            d->caps.name, c->sequence, written);
+    if (device_ns) *device_ns = elapsed_ns(c);
 fail:
     return status;
 }

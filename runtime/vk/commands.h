@@ -26,8 +26,9 @@ void vk_commands_fill(vk_commands *commands, vk_span dst, uint32_t word);
 
 /// Hands it to the queue; what the host reads afterwards (VK_USE_READBACK, mapped memory) is made visible.
 pum_status vk_commands_submit(vk_commands *commands, pum_error *err);
-/// Blocks until it is done. *device_ns: time on the device, 0 where it has no timestamps; may be NULL.
-/// Errors: PUM_ERR_DEVICE_LOST; PUM_ERR_DEVICE after 60 s without an end, or if the sequence number was not written.
+/// Blocks until it is done. *device_ns: time on the device, 0 where it cannot be known; may be NULL.
+/// Errors: PUM_ERR_DEVICE_LOST; PUM_ERR_DEVICE after 60 s without an end (the device is given up: device->hung), or if the
+/// sequence number was not written.
 pum_status vk_commands_wait(vk_commands *commands, uint64_t *device_ns, pum_error *err);
 /// Whether something is submitted and not yet waited for.
 bool vk_commands_pending(const vk_commands *commands);

@@ -1,8 +1,10 @@
 /* Choosing and opening a device. */
+#include "base/log.h"
 #include "vk/caps.h"
 #include "vk/instance.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@ typedef struct candidate {
     VkPhysicalDevice physical;
     vk_caps caps;
     vk_features features; ///< points into itself: candidates are never moved
+    uint64_t memory_bytes;
     const char *unusable; ///< why not, or NULL
 } candidate;
 
@@ -24,9 +27,10 @@ typedef struct candidates {
 
 /* What every kernel of the baseline stands on. */
 static const char *why_unusable(const candidate *c) {
+    uint32_t bits;
     const vk_caps *caps = &c->caps;
     if (caps->api_version < VK_API_VERSION_1_1) return "its driver knows Vulkan 1.0 only, 1.1 is needed";
-    if (vk_compute_family(c->physical) < 0) return "it has no queue for compute";
+    if (vk_compute_family(c->physical, &bits) < 0) return "it has no queue for compute";
     if (caps->max_invocations < 128) return "its workgroups hold fewer than 128 invocations";
     if (caps->max_shared_bytes < 16384) return "its workgroups share less than 16 KiB";
     if (caps->max_push_bytes < 128) return "it takes fewer than 128 bytes of push constants";
@@ -50,7 +54,27 @@ static int speed_rank(pum_device_type type) {
     return 0;
 }
 
+/* The faster kind, and of one kind the larger. */
+static bool is_better(const candidate *a, const candidate *b) {
+    int rank_a = speed_rank(a->caps.type), rank_b = speed_rank(b->caps.type);
+    return rank_a != rank_b ? rank_a > rank_b : a->memory_bytes > b->memory_bytes;
+}
+
 static void free_candidates(candidates *c) { free(c->all); }
+
+/* A driver that fails here makes its own device unusable, not the others. */
+static void look_at(candidate *c) {
+    pum_error error;
+    if (vk_caps_read(c->physical, &c->caps, &c->features, &error) != PUM_OK) {
+        base_log(PUM_LOG_WARNING, "%s: %s", c->caps.name, error.message);
+        c->unusable = "its driver fails when it is asked what the device can do";
+        return;
+    }
+    c->unusable = why_unusable(c);
+    uint64_t available;
+    bool known;
+    if (!c->unusable) vk_caps_memory(c->physical, false, &c->memory_bytes, &available, &known);
+}
 
 static pum_status list_candidates(candidates *c, pum_error *err) {
     *c = (candidates){.chosen = -1};
@@ -63,16 +87,41 @@ static pum_status list_candidates(candidates *c, pum_error *err) {
     for (uint32_t i = 0; i < n && status == PUM_OK; i++) {
         candidate *d = &c->all[i];
         d->physical = physical[i];
-        status = vk_caps_read(d->physical, &d->caps, &d->features, err);
-        if (status != PUM_OK) break;
-        d->unusable = why_unusable(d);
+        look_at(d);
         c->n++;
-        if (d->unusable) continue;
-        if (c->chosen < 0 || speed_rank(d->caps.type) > speed_rank(c->all[c->chosen].caps.type)) c->chosen = (int)i;
+        if (!d->unusable && (c->chosen < 0 || is_better(d, &c->all[c->chosen]))) c->chosen = (int)i;
     }
     free(physical);
-    if (status != PUM_OK) free_candidates(c);
     return status;
+}
+
+/* ---- memory */
+
+/* Bytes that the system could still give to a program, or UINT64_MAX where it does not tell. */
+static uint64_t host_available_bytes(void) {
+    FILE *file = fopen("/proc/meminfo", "r");
+    if (!file) return UINT64_MAX;
+    uint64_t kib = UINT64_MAX / 1024;
+    for (char line[128]; fgets(line, sizeof line, file);)
+        if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1) break;
+    fclose(file);
+    return kib * 1024;
+}
+
+/* taken: what this program has already taken, for drivers that do not count. */
+static uint64_t free_memory(VkPhysicalDevice physical, const vk_caps *caps, uint64_t taken, uint64_t *memory_bytes) {
+    uint64_t available;
+    bool known;
+    vk_caps_memory(physical, caps->memory_budget, memory_bytes, &available, &known);
+    if (!known) available = taken < *memory_bytes ? *memory_bytes - taken : 0;
+    // A CPU driver gives out the host's memory as the host does: more than there is, until the system ends the program.
+    uint64_t host = caps->type == PUM_DEVICE_CPU ? host_available_bytes() : UINT64_MAX;
+    return available < host ? available : host;
+}
+
+uint64_t vk_device_available_bytes(vk_device *device) {
+    uint64_t total;
+    return free_memory(device->physical, &device->caps, atomic_load(&device->allocated_bytes), &total);
 }
 
 /* ---- describing */
@@ -92,8 +141,7 @@ static void describe(VkPhysicalDevice physical, const vk_caps *caps, pum_device_
     memcpy(info->uuid, caps->uuid, sizeof info->uuid);
     vk_vendor_name(caps->vendor_id, info->vendor);
     if (caps->api_version < VK_API_VERSION_1_1) return;
-    bool known;
-    vk_caps_memory(physical, caps->memory_budget, &info->memory_bytes, &info->available_bytes, &known);
+    info->available_bytes = free_memory(physical, caps, 0, &info->memory_bytes);
 }
 
 static void explain(const candidates *c, uint32_t index, pum_device_info *info) {
@@ -101,15 +149,18 @@ static void explain(const candidates *c, uint32_t index, pum_device_info *info) 
     info->index = (int)index;
     info->used = (int)index == c->chosen;
     bool cpu = d->caps.type == PUM_DEVICE_CPU;
-    const char *reason = d->unusable;
-    if (!reason && info->used)
-        reason = c->n == 1 ? (cpu ? "the only device: a driver that runs on the CPU" : "the only device")
-                 : cpu     ? "a driver that runs on the CPU: there is no usable GPU"
-                           : "the fastest kind of device here";
-    if (!reason)
-        reason = cpu ? "a driver that runs on the CPU, and there is a better device"
-                     : "another device is preferred; choose it with --device";
-    snprintf(info->reason, sizeof info->reason, "%s", reason);
+    const char *reason;
+    if (d->unusable)
+        reason = d->unusable;
+    else if (info->used && c->n == 1)
+        reason = cpu ? "the only device, a driver that runs on the CPU" : "the only device";
+    else if (info->used)
+        reason = cpu ? "a driver that runs on the CPU: there is no GPU that could be used" : "the fastest kind of device here";
+    else if (cpu && c->all[c->chosen].caps.type != PUM_DEVICE_CPU)
+        reason = "a driver that runs on the CPU, and there is a GPU";
+    else
+        reason = "another device is preferred; --device takes this one";
+    snprintf(info->reason, sizeof info->reason, "%s: %s", info->used ? "used" : "not used", reason);
 }
 
 pum_status vk_devices(pum_device_info *infos, int capacity, int *n_devices, pum_error *err) {
@@ -145,29 +196,43 @@ static void list_names(const candidates *c, char *text, size_t n_bytes) {
         used += (size_t)snprintf(text + used, n_bytes - used, "%s%u: %s", i ? ", " : "", i, c->all[i].caps.name);
 }
 
-static pum_status choose(const candidates *c, const char *which, int *index, pum_error *err) {
+/* An index, or else a part of exactly one name. */
+static pum_status choose_by_name(const candidates *c, const char *which, int *index, pum_error *err) {
     char names[512];
     list_names(c, names, sizeof names);
+    char *end;
+    long number = strtol(which, &end, 10);
+    if (*which && *end == 0 && number >= 0 && number < (long)c->n) {
+        *index = (int)number;
+        return PUM_OK;
+    }
+    int n_matches = 0;
+    for (uint32_t i = 0; i < c->n; i++) {
+        if (!contains(c->all[i].caps.name, which)) continue;
+        *index = (int)i;
+        n_matches++;
+    }
+    if (n_matches == 1) return PUM_OK;
+    return pum_fail(err, PUM_ERR_NO_DEVICE, "device \"%.64s\": expected an index or a part of one name, got %s; there is %s",
+                    which, n_matches ? "several that match" : "none that matches", names);
+}
+
+static pum_status choose(const candidates *c, const char *which, int *index, pum_error *err) {
     if (c->n == 0)
         return pum_fail(err, PUM_ERR_NO_DEVICE,
-                        "expected a Vulkan device, got none; install your GPU's Vulkan driver, or a CPU driver (Debian: "
-                        "mesa-vulkan-drivers)");
+                        "expected a Vulkan device, got none; install your GPU's Vulkan driver, or a driver that runs on the CPU "
+                        "(Debian: mesa-vulkan-drivers)");
     *index = c->chosen;
-    if (which && *which) {
-        char *end;
-        long number = strtol(which, &end, 10);
-        *index = -1;
-        if (*end == 0 && number >= 0 && number < (long)c->n) *index = (int)number;
-        for (uint32_t i = 0; i < c->n && *end != 0 && *index < 0; i++)
-            if (contains(c->all[i].caps.name, which)) *index = (int)i;
-        if (*index < 0)
-            return pum_fail(err, PUM_ERR_NO_DEVICE, "device \"%s\": expected an index or a part of a name of: %s", which, names);
-    }
+    pum_status status = which ? choose_by_name(c, which, index, err) : PUM_OK;
+    if (status != PUM_OK) return status;
     if (*index < 0)
-        return pum_fail(err, PUM_ERR_NO_DEVICE, "none of the devices can be used (%s): %s", names, c->all[0].unusable);
-    if (c->all[*index].unusable)
-        return pum_fail(err, PUM_ERR_NO_DEVICE, "%s cannot be used: %s; choose another of: %s", c->all[*index].caps.name,
-                        c->all[*index].unusable, names);
+        return pum_fail(err, PUM_ERR_NO_DEVICE,
+                        "expected a Vulkan device that can be used, got %u that cannot; the first, %s: %s; update its driver",
+                        c->n, c->all[0].caps.name, c->all[0].unusable);
+    const candidate *d = &c->all[*index];
+    if (d->unusable)
+        return pum_fail(err, PUM_ERR_NO_DEVICE, "%s cannot be used: %s; update its driver or choose another --device",
+                        d->caps.name, d->unusable);
     return PUM_OK;
 }
 
@@ -180,7 +245,8 @@ static pum_status open_candidate(candidate *c, vk_device **device, pum_error *er
     pthread_mutex_init(&d->queue_lock, NULL);
     d->physical = c->physical;
     d->caps = c->caps;
-    d->queue_family = (uint32_t)vk_compute_family(c->physical);
+    uint32_t timestamp_bits;
+    d->queue_family = (uint32_t)vk_compute_family(c->physical, &timestamp_bits);
     float priority = 0.5f;
     VkDeviceQueueCreateInfo queue = {.sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_CREATE_INFO,
                                      .queueFamilyIndex = d->queue_family,
@@ -192,7 +258,11 @@ static pum_status open_candidate(candidate *c, vk_device **device, pum_error *er
                                .pQueueCreateInfos = &queue,
                                .enabledExtensionCount = c->features.n_extensions,
                                .ppEnabledExtensionNames = c->features.extensions};
-    VK_TRY(vkCreateDevice(c->physical, &info, NULL, &d->handle), c->caps.name);
+    VkResult result = vkCreateDevice(c->physical, &info, NULL, &d->handle);
+    if (result != VK_SUCCESS) {
+        status = vk_fail(err, result, "opening %s", c->caps.name);
+        goto fail;
+    }
     volkLoadDeviceTable(&d->fn, d->handle);
     d->fn.vkGetDeviceQueue(d->handle, d->queue_family, 0, &d->queue);
     vkGetPhysicalDeviceMemoryProperties(c->physical, &d->memory);
@@ -220,7 +290,8 @@ pum_status vk_device_open(const char *which, vk_device **device, pum_error *err)
 void vk_device_close(vk_device **device) {
     if (!device || !*device) return;
     vk_device *d = *device;
-    if (d->handle) {
+    // A device that hangs cannot be destroyed without waiting for it: what it holds goes with the process.
+    if (d->handle && !atomic_load(&d->hung)) {
         if (d->pipeline_cache) d->fn.vkDestroyPipelineCache(d->handle, d->pipeline_cache, NULL);
         d->fn.vkDestroyDevice(d->handle, NULL);
     }
@@ -229,23 +300,12 @@ void vk_device_close(vk_device **device) {
     *device = NULL;
 }
 
-uint64_t vk_device_available_bytes(vk_device *device) {
-    uint64_t total, available;
-    bool known;
-    vk_caps_memory(device->physical, device->caps.memory_budget, &total, &available, &known);
-    if (known) return available;
-    uint64_t taken = atomic_load(&device->allocated_bytes);
-    return taken < total ? total - taken : 0;
-}
-
 void vk_device_describe(vk_device *device, pum_device_info *info) {
     describe(device->physical, &device->caps, info);
-    info->used = true;
     info->available_bytes = vk_device_available_bytes(device);
-    snprintf(info->reason, sizeof info->reason, "opened");
     candidates c;
     if (list_candidates(&c, NULL) != PUM_OK) return;
     for (uint32_t i = 0; i < c.n; i++)
-        if (c.all[i].physical == device->physical) info->index = (int)i;
+        if (c.all[i].physical == device->physical) explain(&c, i, info);
     free_candidates(&c);
 }

@@ -10,6 +10,7 @@
 #include <volk.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 /// What a device can do, filled once. Every kernel states its needs against this.
 typedef struct vk_caps {
@@ -46,6 +47,7 @@ typedef struct vk_device {
     VkPhysicalDeviceMemoryProperties memory;
     vk_caps caps;
     _Atomic uint64_t allocated_bytes; ///< of device memory taken by vk_buffer_create, all uses
+    atomic_bool hung;                 ///< a submission did not end in time: nothing more is submitted or waited for
 } vk_device;
 
 /// How a device is offered to the person: filled for each physical device, usable or not.

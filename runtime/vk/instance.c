@@ -1,11 +1,14 @@
 #include "vk/instance.h"
 
+#include "base/log.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 static pthread_mutex_t instance_lock = PTHREAD_MUTEX_INITIALIZER;
 static VkInstance the_instance;
+static uint32_t the_version; ///< that the instance was made for
 
 static const struct {
     VkResult result;
@@ -68,6 +71,7 @@ static pum_status create(VkInstance *instance, pum_error *err) {
     }
     if (result != VK_SUCCESS) return vk_fail(err, result, "making a Vulkan instance");
     volkLoadInstanceOnly(*instance);
+    the_version = version;
     return PUM_OK;
 }
 
@@ -80,6 +84,8 @@ pum_status vk_instance_get(VkInstance *instance, pum_error *err) {
     return status;
 }
 
+uint32_t vk_instance_version(void) { return the_version; }
+
 pum_status vk_instance_physical(VkPhysicalDevice **physical, uint32_t *n_physical, pum_error *err) {
     *physical = NULL;
     *n_physical = 0;
@@ -87,7 +93,12 @@ pum_status vk_instance_physical(VkPhysicalDevice **physical, uint32_t *n_physica
     pum_status status = vk_instance_get(&instance, err);
     if (status != PUM_OK || !instance) return status;
     uint32_t n = 0;
-    VK_TRY(vkEnumeratePhysicalDevices(instance, &n, NULL), "listing the Vulkan devices");
+    VkResult counted = vkEnumeratePhysicalDevices(instance, &n, NULL);
+    if (counted == VK_ERROR_INITIALIZATION_FAILED) { // drivers are installed, and each of them found no hardware of its own
+        base_log(PUM_LOG_WARNING, "no Vulkan driver of this machine found a device");
+        return PUM_OK;
+    }
+    VK_TRY(counted, "listing the Vulkan devices");
     if (n == 0) return PUM_OK;
     *physical = calloc(n, sizeof **physical);
     if (!*physical) return pum_fail_memory(err, "the list of devices", n * sizeof **physical);

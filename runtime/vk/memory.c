@@ -1,7 +1,6 @@
 #include "vk/memory.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 
 static const VkMemoryPropertyFlags LOCAL = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
 static const VkMemoryPropertyFlags HOST = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
@@ -53,10 +52,31 @@ static VkResult allocate(vk_device *device, const VkMemoryRequirements *need, vk
     return result;
 }
 
+static pum_status too_large(vk_device *device, uint64_t n_bytes, uint64_t available, const char *what, pum_error *err) {
+    return pum_fail(
+        err, PUM_ERR_DEVICE_MEMORY,
+        "%s: needed %.3f GB of memory on %s, got %.3f GB that are free; use a smaller context (--ctx) or model, or close "
+        "other programs",
+        what, (double)n_bytes / 1e9, device->caps.name, (double)available / 1e9);
+}
+
+/* What is refused before the driver is asked: many drivers promise more than there is and fail, or stall, when it is used. */
+static pum_status check_size(vk_device *device, uint64_t n_bytes, vk_use use, const char *what, pum_error *err) {
+    if (n_bytes == 0) return pum_fail(err, PUM_ERR_ARGUMENT, "%s: expected a size for a buffer, got 0 bytes", what);
+    uint64_t available = vk_device_available_bytes(device);
+    if (use == VK_USE_DEVICE && n_bytes > available) return too_large(device, n_bytes, available, what, err);
+    if (n_bytes > device->caps.max_allocation_bytes)
+        return pum_fail(err, PUM_ERR_DEVICE_MEMORY,
+                        "%s: needed %.3f GB in one piece, %s gives %.3f GB at most; use a smaller context (--ctx) or model", what,
+                        (double)n_bytes / 1e9, device->caps.name, (double)device->caps.max_allocation_bytes / 1e9);
+    return PUM_OK;
+}
+
 pum_status vk_buffer_create(vk_device *device, uint64_t n_bytes, vk_use use, const char *what, vk_buffer *buffer,
                             pum_error *err) {
     *buffer = (vk_buffer){.n_bytes = n_bytes};
-    pum_status status = PUM_OK;
+    pum_status status = check_size(device, n_bytes, use, what, err);
+    if (status != PUM_OK) goto fail;
     VkBufferCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_BUFFER_CREATE_INFO,
         .size = n_bytes,
@@ -68,32 +88,30 @@ pum_status vk_buffer_create(vk_device *device, uint64_t n_bytes, vk_use use, con
     VkMemoryPropertyFlags flags = 0;
     device->fn.vkGetBufferMemoryRequirements(device->handle, buffer->handle, &need);
     VkResult result = allocate(device, &need, use, &buffer->memory, &flags);
-    if (result != VK_SUCCESS) {
-        double available = (double)vk_device_available_bytes(device) / 1e9;
-        status = vk_fail(err, result, "%s: %s has not the %.3f GB that are needed (%.3f GB are free)", what, device->caps.name,
-                         (double)n_bytes / 1e9, available);
+    if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_OUT_OF_HOST_MEMORY) {
+        status = too_large(device, n_bytes, vk_device_available_bytes(device), what, err);
         goto fail;
     }
+    VK_TRY(result, what);
     VK_TRY(device->fn.vkBindBufferMemory(device->handle, buffer->handle, buffer->memory, 0), what);
+    if ((flags & HOST) == HOST && (use != VK_USE_DEVICE || device->caps.unified))
+        VK_TRY(device->fn.vkMapMemory(device->handle, buffer->memory, 0, VK_WHOLE_SIZE, 0, &buffer->mapped), what);
     atomic_fetch_add(&device->allocated_bytes, n_bytes);
-    if ((flags & HOST) == HOST && (use != VK_USE_DEVICE || device->caps.unified)) {
-        VkResult mapped = device->fn.vkMapMemory(device->handle, buffer->memory, 0, VK_WHOLE_SIZE, 0, &buffer->mapped);
-        if (mapped != VK_SUCCESS) {
-            status = vk_fail(err, mapped, "%s", what);
-            vk_buffer_destroy(device, buffer);
-            return status;
-        }
-    }
     return PUM_OK;
 fail:
-    if (buffer->memory) device->fn.vkFreeMemory(device->handle, buffer->memory, NULL);
     if (buffer->handle) device->fn.vkDestroyBuffer(device->handle, buffer->handle, NULL);
+    if (buffer->memory) device->fn.vkFreeMemory(device->handle, buffer->memory, NULL);
     *buffer = (vk_buffer){0};
     return status;
 }
 
 void vk_buffer_destroy(vk_device *device, vk_buffer *buffer) {
     if (!buffer->handle) return;
+    // What hangs may still write here: the memory goes with the process.
+    if (atomic_load(&device->hung)) {
+        *buffer = (vk_buffer){0};
+        return;
+    }
     device->fn.vkDestroyBuffer(device->handle, buffer->handle, NULL);
     device->fn.vkFreeMemory(device->handle, buffer->memory, NULL);
     atomic_fetch_sub(&device->allocated_bytes, buffer->n_bytes);
@@ -102,59 +120,4 @@ void vk_buffer_destroy(vk_device *device, vk_buffer *buffer) {
 
 void *vk_span_mapped(vk_span span) {
     return span.buffer && span.buffer->mapped ? (char *)span.buffer->mapped + span.offset : NULL;
-}
-
-/* ---- the pool */
-
-typedef struct pool_block {
-    struct pool_block *next;
-    uint64_t used;
-    vk_buffer buffer;
-} pool_block;
-
-struct vk_pool {
-    vk_device *device;
-    uint64_t block_bytes;
-    const char *what;
-    pool_block *blocks;
-};
-
-pum_status vk_pool_create(vk_device *device, uint64_t block_bytes, const char *what, vk_pool **pool, pum_error *err) {
-    vk_pool *p = *pool = calloc(1, sizeof *p);
-    if (!p) return pum_fail_memory(err, what, sizeof *p);
-    *p = (vk_pool){.device = device, .block_bytes = block_bytes, .what = what};
-    return PUM_OK;
-}
-
-void vk_pool_destroy(vk_pool **pool) {
-    if (!pool || !*pool) return;
-    for (pool_block *b = (*pool)->blocks, *next; b; b = next) {
-        next = b->next;
-        vk_buffer_destroy((*pool)->device, &b->buffer);
-        free(b);
-    }
-    free(*pool);
-    *pool = NULL;
-}
-
-pum_status vk_pool_take(vk_pool *pool, uint64_t n_bytes, vk_span *span, pum_error *err) {
-    uint64_t align = pool->device->caps.storage_align > 256 ? pool->device->caps.storage_align : 256;
-    uint64_t need = (n_bytes + align - 1) / align * align;
-    pool_block *b = pool->blocks;
-    while (b && b->buffer.n_bytes - b->used < need) b = b->next;
-    if (!b) {
-        uint64_t block_bytes = need > pool->block_bytes ? need : pool->block_bytes;
-        b = calloc(1, sizeof *b);
-        if (!b) return pum_fail_memory(err, pool->what, sizeof *b);
-        pum_status status = vk_buffer_create(pool->device, block_bytes, VK_USE_DEVICE, pool->what, &b->buffer, err);
-        if (status != PUM_OK) {
-            free(b);
-            return status;
-        }
-        b->next = pool->blocks;
-        pool->blocks = b;
-    }
-    *span = (vk_span){&b->buffer, b->used, n_bytes};
-    b->used += need;
-    return PUM_OK;
 }

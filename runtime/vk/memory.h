@@ -33,7 +33,7 @@ void *vk_span_mapped(vk_span span);
 
 /// Hands out spans of VK_USE_DEVICE buffers; nothing is given back before the pool goes. One thread at a time.
 typedef struct vk_pool vk_pool;
-/// block_bytes: size of the buffers it takes; a larger span gets a buffer of its own.
+/// block_bytes: size of the buffers it takes; a larger span gets a buffer of its own. what: for messages, must outlive the pool.
 pum_status vk_pool_create(vk_device *device, uint64_t block_bytes, const char *what, vk_pool **pool, pum_error *err);
 void vk_pool_destroy(vk_pool **pool);
 /// n_bytes <= caps.max_storage_range. Aligned to 256 and caps.storage_align.

@@ -38,33 +38,43 @@ static VkResult create_pipeline(vk_device *device, const vk_pipeline_params *p, 
                   .pSpecializationInfo = p->n_constants ? &constants : NULL},
         .layout = pipeline->layout,
     };
-    if (device->caps.subgroup_max) { // subgroup size control is there
-        if (p->require_subgroup_size) info.stage.pNext = &size;
-        if (p->require_full_subgroups) info.stage.flags |= VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
-    }
+    if (p->require_subgroup_size) info.stage.pNext = &size;
+    if (p->require_full_subgroups) info.stage.flags |= VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
     return device->fn.vkCreateComputePipelines(device->handle, device->pipeline_cache, 1, &info, NULL, &pipeline->handle);
+}
+
+static pum_status check_params(const vk_caps *caps, const vk_pipeline_params *p, pum_error *err) {
+    if (p->n_bindings > VK_MAX_BINDINGS || p->n_constants > VK_MAX_CONSTANTS || p->push_bytes > caps->max_push_bytes)
+        return pum_fail(
+            err, PUM_ERR_UNSUPPORTED,
+            "kernel %s: expected at most %d bindings, %d constants and %u bytes of push constants on %s, got %u, %u and %u",
+            p->name, VK_MAX_BINDINGS, VK_MAX_CONSTANTS, caps->max_push_bytes, caps->name, p->n_bindings, p->n_constants,
+            p->push_bytes);
+    // A kernel that counts on a size of subgroups computes nonsense with another.
+    uint32_t size = p->require_subgroup_size;
+    bool sized = !size || (size >= caps->subgroup_min && size <= caps->subgroup_max && (size & (size - 1)) == 0);
+    if (!sized || (p->require_full_subgroups && !caps->subgroup_max))
+        return pum_fail(err, PUM_ERR_UNSUPPORTED, "kernel %s: needs full subgroups of %u invocations, %s can promise %u to %u",
+                        p->name, size, caps->name, caps->subgroup_min, caps->subgroup_max);
+    return PUM_OK;
 }
 
 pum_status vk_pipeline_create(vk_device *device, const vk_pipeline_params *params, vk_pipeline *pipeline, pum_error *err) {
     *pipeline = (vk_pipeline){.n_bindings = params->n_bindings, .push_bytes = params->push_bytes};
-    if (params->n_bindings > VK_MAX_BINDINGS || params->n_constants > VK_MAX_CONSTANTS ||
-        params->push_bytes > device->caps.max_push_bytes)
-        return pum_fail(err, PUM_ERR_UNSUPPORTED,
-                        "kernel %s: %u bindings, %u constants, %u bytes of push constants are more than %s takes", params->name,
-                        params->n_bindings, params->n_constants, params->push_bytes, device->caps.name);
-    pum_status status = PUM_OK;
+    pum_status status = check_params(&device->caps, params, err);
+    if (status != PUM_OK) return status;
     VkShaderModule module = VK_NULL_HANDLE;
     VkShaderModuleCreateInfo info = {
         .sType = VK_STRUCTURE_TYPE_SHADER_MODULE_CREATE_INFO, .codeSize = params->n_words * 4, .pCode = params->words};
-    VK_TRY(device->fn.vkCreateShaderModule(device->handle, &info, NULL, &module), params->name);
-    VK_TRY(create_layouts(device, params, pipeline), params->name);
-    VK_TRY(create_pipeline(device, params, module, pipeline), params->name);
+    VK_TRY(device->fn.vkCreateShaderModule(device->handle, &info, NULL, &module), "reading its code");
+    VK_TRY(create_layouts(device, params, pipeline), "making its layout");
+    VK_TRY(create_pipeline(device, params, module, pipeline), "compiling it");
     device->fn.vkDestroyShaderModule(device->handle, module, NULL);
     return PUM_OK;
 fail:
     if (module) device->fn.vkDestroyShaderModule(device->handle, module, NULL);
     vk_pipeline_destroy(device, pipeline);
-    return pum_fail_in(err, status, "kernel on %s", device->caps.name);
+    return pum_fail_in(err, status, "kernel %s on %s", params->name, device->caps.name);
 }
 
 void vk_pipeline_destroy(vk_device *device, vk_pipeline *pipeline) {

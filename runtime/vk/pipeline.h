@@ -27,6 +27,7 @@ typedef struct vk_pipeline {
 } vk_pipeline;
 
 /// Any thread. Errors: PUM_ERR_DEVICE, naming the pipeline.
+/// PUM_ERR_UNSUPPORTED: more than the device takes, or a subgroup size that it cannot promise.
 pum_status vk_pipeline_create(vk_device *device, const vk_pipeline_params *params, vk_pipeline *pipeline, pum_error *err);
 void vk_pipeline_destroy(vk_device *device, vk_pipeline *pipeline);
 

@@ -2,6 +2,7 @@
 
 #include "vk/commands.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 
 enum { N_STAGES = 3 };
@@ -41,18 +42,22 @@ void vk_upload_destroy(vk_upload **upload) {
 
 static pum_status make_stage(vk_upload *u, stage *s, pum_error *err) {
     if (s->commands) return PUM_OK;
-    pum_status status = vk_buffer_create(u->device, u->stage_bytes, VK_USE_UPLOAD, "a staging buffer", &s->buffer, err);
+    pum_status status = PUM_OK;
+    if (!s->buffer.handle)
+        status = vk_buffer_create(u->device, u->stage_bytes, VK_USE_UPLOAD, "a staging buffer", &s->buffer, err);
     return status == PUM_OK ? vk_commands_create(u->device, &s->commands, err) : status;
 }
 
 pum_status vk_upload_begin(vk_upload *u, vk_span dst, void **bytes, pum_error *err) {
+    *bytes = NULL;
+    // Checked where it would not matter too, so that no device sees what others never did.
+    if (dst.n_bytes > u->stage_bytes || dst.n_bytes % 4)
+        return pum_fail(err, PUM_ERR_ARGUMENT, "upload: expected at most %" PRIu64 " bytes, a multiple of 4, got %" PRIu64,
+                        u->stage_bytes, dst.n_bytes);
     u->dst = dst;
     *bytes = vk_span_mapped(dst);
     u->staged = !*bytes;
     if (!u->staged) return PUM_OK;
-    if (dst.n_bytes > u->stage_bytes || dst.n_bytes % 4)
-        return pum_fail(err, PUM_ERR_ARGUMENT, "upload: expected at most %llu bytes, a multiple of 4, got %llu",
-                        (unsigned long long)u->stage_bytes, (unsigned long long)dst.n_bytes);
     stage *s = &u->stages[u->next];
     pum_status status = make_stage(u, s, err);
     if (status == PUM_OK) status = vk_commands_wait(s->commands, NULL, err);
@@ -61,19 +66,23 @@ pum_status vk_upload_begin(vk_upload *u, vk_span dst, void **bytes, pum_error *e
 }
 
 pum_status vk_upload_end(vk_upload *u, pum_error *err) {
-    if (!u->staged) return PUM_OK;
+    if (!u->staged || u->dst.n_bytes == 0) return PUM_OK;
     stage *s = &u->stages[u->next];
     u->next = (u->next + 1) % N_STAGES;
     pum_status status = vk_commands_begin(s->commands, err);
     if (status != PUM_OK) return status;
+    vk_commands_barrier(s->commands); // behind the copies of the other stages, should they meet
     vk_commands_copy(s->commands, (vk_span){&s->buffer, 0, u->dst.n_bytes}, u->dst);
     return vk_commands_submit(s->commands, err);
 }
 
 pum_status vk_upload_finish(vk_upload *u, pum_error *err) {
     pum_status status = PUM_OK;
-    for (int i = 0; i < N_STAGES && status == PUM_OK; i++)
-        if (u->stages[i].commands) status = vk_commands_wait(u->stages[i].commands, NULL, err);
+    for (int i = 0; i < N_STAGES; i++) {
+        if (!u->stages[i].commands) continue;
+        pum_status waited = vk_commands_wait(u->stages[i].commands, NULL, status == PUM_OK ? err : NULL);
+        if (status == PUM_OK) status = waited;
+    }
     return status;
 }
 

@@ -11,7 +11,8 @@ typedef struct vk_upload vk_upload;
 pum_status vk_upload_create(vk_device *device, uint64_t stage_bytes, vk_upload **upload, pum_error *err);
 /// Waits for what is under way.
 void vk_upload_destroy(vk_upload **upload);
-/// Memory of dst.n_bytes for the caller to fill (write only, in order), which vk_upload_end sends to dst.
+/// Memory of dst.n_bytes, a multiple of 4, for the caller to fill (write only, in order), which vk_upload_end sends to dst. Later
+/// uploads come after earlier ones.
 pum_status vk_upload_begin(vk_upload *upload, vk_span dst, void **bytes, pum_error *err);
 pum_status vk_upload_end(vk_upload *upload, pum_error *err);
 /// Blocks until all that was sent is on the device.
