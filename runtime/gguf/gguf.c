@@ -1,394 +1,564 @@
-/* Parsing: from hostile bytes to checked keys and tensors. */
+/* Opening a GGUF file. The header is walked once, front to back, by a reader that knows where the bytes end; keys and tensors are
+ * remembered as they are met, so that memory follows what the file holds and not what it claims. */
 #include "gguf/gguf.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/file_map.h"
+#include "base/utf8.h"
+#include "gguf/layout.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_NAME_BYTES = 65535, MAX_TENSOR_NAME_BYTES = 1024, MAX_ALIGNMENT = 1 << 20 };
-/* The least bytes that an entry takes in the file: no more entries can be there than the file has room for. */
-enum { LEAST_KEY_BYTES = 4 + 4 + 1, LEAST_TENSOR_BYTES = 4 + 4 + 4 + 4 + 8 };
+enum {
+    KEY_NAME_BYTES = 65535,  ///< the format's own limit
+    TENSOR_NAME_BYTES = 255, ///< the format says 64; some writers take more
+    MAX_ALIGNMENT = 1 << 20,
+    NAME_SHOWN = 100, ///< of a name in a message
+};
 
-typedef struct index_slot {
-    const char *name;
-    uint32_t number; ///< 1-based; 0: empty
-} index_slot;
-
-/* Open addressing, at most half full. */
-typedef struct name_index {
-    index_slot *slots;
+/// Where a name stands among keys or tensors: open addressing, slots hold an index + 1.
+typedef struct name_table {
+    uint32_t *slots;
     uint64_t mask;
-} name_index;
+} name_table;
 
 struct gguf {
+    arena arena; ///< path and names
     char *path;
     file_map map;
-    bool mapped; ///< by us
+    bool mapped; ///< the map is ours to close
     uint32_t version;
     gguf_key *keys;
     gguf_tensor *tensors;
-    uint64_t n_keys, n_tensors, alignment;
-    name_index key_index, tensor_index;
-    arena arena;
+    int n_keys, n_tensors;
+    name_table key_table, tensor_table;
+    uint64_t hash_seed;
+    uint64_t alignment;
 };
 
-/* Reads front to back; what does not fit makes it fail once and for all. */
+/* ------------------------------------------------------------------ the reader */
+
 typedef struct reader {
-    gguf *g;
-    uint64_t at;
+    gguf *file;
+    uint64_t offset;
+    char where[160]; ///< what is being read, for messages
     pum_error *err;
-    pum_status status;
 } reader;
 
-static bool room(reader *r, uint64_t n_bytes, const char *what) {
-    if (r->status != PUM_OK) return false;
-    uint64_t left = r->g->map.n_bytes - r->at;
-    if (n_bytes <= left) return true;
-    r->status = pum_fail(r->err, PUM_ERR_FORMAT,
-                         "%s: %s at byte %" PRIu64 ": expected %" PRIu64 " more bytes, the file has %" PRIu64
-                         "; it is cut short or damaged: download it again",
-                         r->g->path, what, r->at, n_bytes, left);
-    return false;
+static pum_status damaged(reader *r, const char *expected, const char *got) {
+    return pum_fail(r->err, PUM_ERR_FORMAT, "%s: %s: expected %s, got %s; the file is damaged: download or convert it again",
+                    r->file->path, r->where, expected, got);
 }
 
-static uint64_t read_uint(reader *r, int n_bytes, const char *what) {
-    if (!room(r, (uint64_t)n_bytes, what)) return 0;
-    uint64_t value = 0;
-    for (int i = 0; i < n_bytes; i++) value |= (uint64_t)r->g->map.bytes[r->at + (uint64_t)i] << 8 * i;
-    r->at += (uint64_t)n_bytes;
-    return value;
+static uint64_t bytes_left(const reader *r) { return r->file->map.n_bytes - r->offset; }
+
+/// The next n_bytes bytes of the file.
+static pum_status take(reader *r, uint64_t n_bytes, const uint8_t **bytes) {
+    if (n_bytes > bytes_left(r))
+        return pum_fail(r->err, PUM_ERR_FORMAT,
+                        "%s: %s: expected %" PRIu64 " bytes at offset %" PRIu64 ", but the file ends after %" PRIu64
+                        " bytes; truncated download? Get it again",
+                        r->file->path, r->where, n_bytes, r->offset, r->file->map.n_bytes);
+    *bytes = r->file->map.bytes + r->offset;
+    r->offset += n_bytes;
+    return PUM_OK;
 }
 
-/* Counts and lengths have 32 bits in version 1. */
-static uint64_t read_count(reader *r, const char *what) { return read_uint(r, r->g->version == 1 ? 4 : 8, what); }
-
-static gguf_string read_string(reader *r, const char *what) {
-    uint64_t n = read_count(r, what);
-    if (!room(r, n, what)) return (gguf_string){"", 0};
-    gguf_string s = {(const char *)r->g->map.bytes + r->at, n};
-    r->at += n;
-    return s;
+static pum_status take_number(reader *r, int n_bytes, uint64_t *value) {
+    const uint8_t *bytes;
+    pum_status status = take(r, (uint64_t)n_bytes, &bytes);
+    if (status == PUM_OK) *value = gguf_load(bytes, n_bytes);
+    return status;
 }
 
-static const char *read_name(reader *r, uint64_t most, const char *what) {
-    uint64_t begin = r->at;
-    gguf_string s = read_string(r, what);
-    if (r->status != PUM_OK) return "";
-    if (s.n_bytes == 0 || s.n_bytes > most || memchr(s.bytes, 0, s.n_bytes)) {
-        r->status = pum_fail(r->err, PUM_ERR_FORMAT,
-                             "%s: %s at byte %" PRIu64 ": expected 1 to %" PRIu64 " bytes without a zero, got %" PRIu64,
-                             r->g->path, what, begin, most, s.n_bytes);
-        return "";
+static pum_status take_u32(reader *r, uint32_t *value) {
+    uint64_t wide = 0;
+    pum_status status = take_number(r, 4, &wide);
+    *value = (uint32_t)wide;
+    return status;
+}
+
+/// A count, length or dimension, as wide as the version has them.
+static pum_status take_count(reader *r, uint64_t *value) { return take_number(r, gguf_count_bytes(r->file->version), value); }
+
+static pum_status take_string(reader *r, gguf_string *s) {
+    pum_status status = take_count(r, &s->n_bytes);
+    return status == PUM_OK ? take(r, s->n_bytes, (const uint8_t **)&s->bytes) : status;
+}
+
+/// Names go into messages, terminals and tables: whole UTF-8 characters, none of them a control character.
+static bool name_is_clean(gguf_string s) {
+    for (uint64_t at = 0; at < s.n_bytes;) {
+        uint32_t code = 0;
+        int n = utf8_decode(s.bytes + at, (size_t)(s.n_bytes - at), &code);
+        if (n <= 0 || code < 0x20 || (code >= 0x7F && code < 0xA0)) return false;
+        at += (uint64_t)n;
     }
-    const char *copy = arena_copy(&r->g->arena, s.bytes, s.n_bytes);
-    if (!copy) r->status = pum_fail_memory(r->err, r->g->path, s.n_bytes);
-    return copy ? copy : "";
+    return true;
 }
 
-/* ---- names */
+/// A name of 1 to max_bytes bytes; `what` is "key 3" or the like.
+static pum_status take_name(reader *r, const char *what, int index, uint64_t max_bytes, const char **name) {
+    snprintf(r->where, sizeof r->where, "name of %s %d", what, index);
+    gguf_string s = {0};
+    pum_status status = take_string(r, &s);
+    if (status != PUM_OK) return status;
+    if (s.n_bytes == 0 || s.n_bytes > max_bytes) {
+        char expected[64], got[64];
+        snprintf(expected, sizeof expected, "a length of 1 to %" PRIu64 " bytes", max_bytes);
+        snprintf(got, sizeof got, "%" PRIu64, s.n_bytes);
+        return damaged(r, expected, got);
+    }
+    if (!name_is_clean(s)) return damaged(r, "UTF-8 text without control characters", "other bytes");
+    *name = arena_copy(&r->file->arena, s.bytes, (size_t)s.n_bytes);
+    if (!*name) return pum_fail_memory(r->err, r->where, s.n_bytes);
+    snprintf(r->where, sizeof r->where, "%s '%.*s'", what, NAME_SHOWN, *name);
+    return PUM_OK;
+}
 
-static uint64_t hash(const char *name) {
-    uint64_t h = 0xCBF29CE484222325u; // FNV-1a
+/// Room for one more entry of `size` bytes behind n of them, doubling.
+static pum_status grow(reader *r, void **entries, int n, size_t size) {
+    if (n & (n - 1)) return PUM_OK; // grows at 0, 1, 2, 4, 8, …
+    size_t capacity = n ? 2 * (size_t)n : 1;
+    void *grown = capacity > SIZE_MAX / size ? NULL : realloc(*entries, capacity * size);
+    if (!grown) return pum_fail_memory(r->err, r->where, (uint64_t)capacity * size);
+    *entries = grown;
+    return PUM_OK;
+}
+
+/* ------------------------------------------------------------------ header */
+
+/// Says what a file without GGUF's magic seems to be: people meet web pages and pointers in place of downloads.
+static const char *guess(const uint8_t *b, uint64_t n) {
+    static const struct {
+        const char *start, *meaning;
+    } known[] = {
+        {"lmgg", "a GGML file, a format older than GGUF; get the model in GGUF"},
+        {"tjgg", "a GGJT file, a format older than GGUF; get the model in GGUF"},
+        {"fmgg", "a GGMF file, a format older than GGUF; get the model in GGUF"},
+        {"version https://git-lfs", "a Git LFS pointer, not the file itself; download it with git lfs or from its web page"},
+        {"<!DOCTYPE", "a web page, not the file itself; download it again"},
+        {"<!doctype", "a web page, not the file itself; download it again"},
+        {"<html", "a web page, not the file itself; download it again"},
+        {"PK\x03\x04", "a ZIP or PyTorch file; get or convert the model to GGUF"},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        size_t length = strlen(known[i].start);
+        if (n >= length && memcmp(b, known[i].start, length) == 0) return known[i].meaning;
+    }
+    return NULL;
+}
+
+static pum_status check_magic(reader *r) {
+    const file_map *map = &r->file->map;
+    const uint8_t *b = map->bytes;
+    if (map->n_bytes >= 4 && memcmp(b, "GGUF", 4) == 0) {
+        r->offset = 4;
+        return PUM_OK;
+    }
+    const char *meaning = guess(b, map->n_bytes);
+    if (meaning) return pum_fail(r->err, PUM_ERR_FORMAT, "%s: expected a GGUF file, got %s", r->file->path, meaning);
+    if (map->n_bytes < 4)
+        return pum_fail(r->err, PUM_ERR_FORMAT,
+                        "%s: expected a GGUF file, got %" PRIu64 " bytes; truncated download? Get it again", r->file->path,
+                        map->n_bytes);
+    return pum_fail(r->err, PUM_ERR_FORMAT,
+                    "%s: expected a GGUF file, which begins with the bytes 47 47 55 46, got %02x %02x %02x %02x; "
+                    "choose a .gguf file",
+                    r->file->path, b[0], b[1], b[2], b[3]);
+}
+
+static pum_status read_version(reader *r) {
+    snprintf(r->where, sizeof r->where, "version");
+    pum_status status = take_u32(r, &r->file->version);
+    if (status != PUM_OK) return status;
+    uint32_t version = r->file->version;
+    if (version >= 1 && version <= 3) return PUM_OK;
+    // A big-endian file's small version number has its only bits at the other end.
+    if (version != 0 && (version & 0xFFFF) == 0)
+        return pum_fail(r->err, PUM_ERR_UNSUPPORTED,
+                        "%s: expected a little-endian GGUF file, got a big-endian one; convert it or get the little-endian file",
+                        r->file->path);
+    if (version == 0) return damaged(r, "1, 2 or 3", "0");
+    return pum_fail(r->err, PUM_ERR_UNSUPPORTED,
+                    "%s: expected GGUF version 1, 2 or 3, got %" PRIu32 "; a newer version of this program may read it",
+                    r->file->path, version);
+}
+
+/// A count of things that take at least min_bytes each must fit what is left of the file.
+static pum_status check_count(reader *r, uint64_t count, uint64_t min_bytes) {
+    uint64_t most = bytes_left(r) / min_bytes;
+    if (most > INT32_MAX) most = INT32_MAX;
+    if (count <= most) return PUM_OK;
+    char expected[96], got[32];
+    snprintf(expected, sizeof expected, "at most %" PRIu64 ", which is what %" PRIu64 " bytes can hold", most, bytes_left(r));
+    snprintf(got, sizeof got, "%" PRIu64, count);
+    return damaged(r, expected, got);
+}
+
+/* ------------------------------------------------------------------ keys */
+
+static pum_status take_value_type(reader *r, gguf_value_type *type) {
+    uint32_t number = 0;
+    pum_status status = take_u32(r, &number);
+    if (status != PUM_OK) return status;
+    if (number >= GGUF_N_VALUE_TYPES) {
+        char got[32];
+        snprintf(got, sizeof got, "%" PRIu32, number);
+        return damaged(r, "a value type from 0 to 12", got);
+    }
+    *type = (gguf_value_type)number;
+    return PUM_OK;
+}
+
+static pum_status skip_strings(reader *r, uint64_t count) {
+    for (uint64_t i = 0; i < count; i++) {
+        gguf_string s;
+        pum_status status = take_string(r, &s);
+        if (status != PUM_OK) return status;
+    }
+    return PUM_OK;
+}
+
+static pum_status read_array(reader *r, gguf_key *key) {
+    pum_status status = take_value_type(r, &key->item_type);
+    if (status != PUM_OK) return status;
+    if (key->item_type == GGUF_ARRAY)
+        return pum_fail(r->err, PUM_ERR_UNSUPPORTED, "%s: %s: expected an array of numbers or strings, got an array of arrays",
+                        r->file->path, r->where);
+    status = take_count(r, &key->n_items);
+    if (status != PUM_OK) return status;
+    int item_bytes = gguf_value_bytes(key->item_type);
+    status = check_count(r, key->n_items, (uint64_t)(item_bytes ? item_bytes : gguf_count_bytes(r->file->version)));
+    if (status != PUM_OK) return status;
+    key->value = r->file->map.bytes + r->offset;
+    if (!item_bytes) return skip_strings(r, key->n_items);
+    const uint8_t *items;
+    return take(r, key->n_items * (uint64_t)item_bytes, &items);
+}
+
+static pum_status read_key(reader *r, int index) {
+    gguf_key key = {.n_items = 1};
+    pum_status status = take_name(r, "key", index, KEY_NAME_BYTES, &key.name);
+    if (status == PUM_OK) status = take_value_type(r, &key.type);
+    if (status != PUM_OK) return status;
+    key.item_type = key.type;
+    if (key.type == GGUF_ARRAY) {
+        status = read_array(r, &key);
+    } else if (key.type == GGUF_STRING) {
+        gguf_string s;
+        key.value = r->file->map.bytes + r->offset;
+        status = take_string(r, &s);
+    } else {
+        status = take(r, (uint64_t)gguf_value_bytes(key.type), &key.value);
+    }
+    if (status == PUM_OK) status = grow(r, (void **)&r->file->keys, r->file->n_keys, sizeof key);
+    if (status == PUM_OK) r->file->keys[r->file->n_keys++] = key;
+    return status;
+}
+
+static pum_status read_alignment(reader *r) {
+    gguf *f = r->file;
+    int64_t alignment = GGUF_DEFAULT_ALIGNMENT;
+    pum_status status = gguf_get_int(f, "general.alignment", 8, MAX_ALIGNMENT, &alignment, r->err);
+    if (status != PUM_OK) return status;
+    if (alignment & (alignment - 1))
+        return pum_fail(r->err, PUM_ERR_FORMAT, "%s: key 'general.alignment': expected a power of two, got %" PRId64, f->path,
+                        alignment);
+    f->alignment = (uint64_t)alignment;
+    return PUM_OK;
+}
+
+/* ------------------------------------------------------------------ tensors */
+
+/// Dimensions, with a product that 63 bits hold.
+static pum_status read_dims(reader *r, gguf_tensor *t, uint64_t *n_values) {
+    uint32_t n_dims = 0;
+    pum_status status = take_u32(r, &n_dims);
+    if (status != PUM_OK) return status;
+    char got[64];
+    if (n_dims < 1 || n_dims > 4) {
+        snprintf(got, sizeof got, "%" PRIu32, n_dims);
+        return damaged(r, "1 to 4 dimensions", got);
+    }
+    t->n_dims = (int)n_dims;
+    *n_values = 1;
+    for (int i = 0; i < 4; i++) {
+        t->dims[i] = 1;
+        if (i < t->n_dims) status = take_count(r, &t->dims[i]);
+        if (status != PUM_OK) return status;
+        if (t->dims[i] == 0 || t->dims[i] > INT64_MAX / *n_values) {
+            snprintf(got, sizeof got, "%" PRIu64 " as dimension %d", t->dims[i], i);
+            return damaged(r, "dimensions of at least 1 whose product fits 63 bits", got);
+        }
+        *n_values *= t->dims[i];
+    }
+    return PUM_OK;
+}
+
+static pum_status read_tensor_type(reader *r, gguf_tensor *t, uint64_t n_values) {
+    uint32_t number = 0;
+    pum_status status = take_u32(r, &number);
+    if (status != PUM_OK) return status;
+    const tensor_type_info *type = t->type = tensor_type_find(number);
+    if (!type)
+        return pum_fail(r->err, PUM_ERR_UNSUPPORTED,
+                        "%s: %s: expected a known tensor type, got number %" PRIu32
+                        "; the file is damaged, or a newer version of this program may read it",
+                        r->file->path, r->where, number);
+    char expected[64], got[64];
+    if (t->dims[0] % type->block_values) {
+        snprintf(expected, sizeof expected, "rows that are a multiple of %" PRIu32 " (%s)", type->block_values, type->name);
+        snprintf(got, sizeof got, "%" PRIu64, t->dims[0]);
+        return damaged(r, expected, got);
+    }
+    uint64_t n_blocks = n_values / type->block_values;
+    if (n_blocks > INT64_MAX / type->block_bytes) {
+        snprintf(got, sizeof got, "%" PRIu64 " values", n_values);
+        return damaged(r, "a size that fits 63 bits", got);
+    }
+    t->n_bytes = n_blocks * type->block_bytes;
+    return PUM_OK;
+}
+
+/// Reads one description. The data's place is kept as an offset in `offsets` until all are read: data begins behind the last one.
+static pum_status read_tensor(reader *r, int index, uint64_t *offset) {
+    gguf_tensor t = {0};
+    uint64_t n_values = 0;
+    pum_status status = take_name(r, "tensor", index, TENSOR_NAME_BYTES, &t.name);
+    if (status == PUM_OK) status = read_dims(r, &t, &n_values);
+    if (status == PUM_OK) status = read_tensor_type(r, &t, n_values);
+    if (status == PUM_OK) status = take_number(r, 8, offset);
+    if (status != PUM_OK) return status;
+    if (*offset % r->file->alignment) {
+        char expected[64], got[32];
+        snprintf(expected, sizeof expected, "data at a multiple of %" PRIu64, r->file->alignment);
+        snprintf(got, sizeof got, "offset %" PRIu64, *offset);
+        return damaged(r, expected, got);
+    }
+    status = grow(r, (void **)&r->file->tensors, r->file->n_tensors, sizeof t);
+    if (status == PUM_OK) r->file->tensors[r->file->n_tensors++] = t;
+    return status;
+}
+
+/// Turns offsets into addresses, each range inside the file.
+static pum_status place_tensors(reader *r, const uint64_t *offsets) {
+    gguf *f = r->file;
+    if (f->n_tensors == 0) return PUM_OK;
+    uint64_t size = f->map.n_bytes, padding = (f->alignment - r->offset % f->alignment) % f->alignment;
+    for (int i = 0; i < f->n_tensors; i++) {
+        gguf_tensor *t = &f->tensors[i];
+        // No sum here can wrap: the header's end and padding are small, and each comparison is against what is left.
+        uint64_t start = r->offset + padding, room = size > start ? size - start : 0;
+        if (offsets[i] > room || t->n_bytes > room - offsets[i])
+            return pum_fail(r->err, PUM_ERR_FORMAT,
+                            "%s: tensor '%.*s': expected %" PRIu64 " bytes at offset %" PRIu64
+                            " of the data, which begins at %" PRIu64 ", but the file has %" PRIu64
+                            " bytes; truncated download? Get it again",
+                            f->path, NAME_SHOWN, t->name, t->n_bytes, offsets[i], start, size);
+        t->data = f->map.bytes + start + offsets[i];
+    }
+    return PUM_OK;
+}
+
+static int by_data(const void *a, const void *b) {
+    const gguf_tensor *x = *(const gguf_tensor *const *)a, *y = *(const gguf_tensor *const *)b;
+    return x->data < y->data ? -1 : x->data > y->data;
+}
+
+/// Two tensors never share bytes: where they do, an offset or a size is wrong, and the model would speak gibberish.
+static pum_status check_overlaps(reader *r) {
+    gguf *f = r->file;
+    if (f->n_tensors < 2) return PUM_OK;
+    const gguf_tensor **order = calloc((size_t)f->n_tensors, sizeof *order);
+    if (!order) return pum_fail_memory(r->err, f->path, (uint64_t)f->n_tensors * sizeof *order);
+    for (int i = 0; i < f->n_tensors; i++) order[i] = &f->tensors[i];
+    qsort(order, (size_t)f->n_tensors, sizeof *order, by_data);
+    pum_status status = PUM_OK;
+    for (int i = 1; i < f->n_tensors && status == PUM_OK; i++) {
+        const gguf_tensor *a = order[i - 1], *b = order[i];
+        if ((uint64_t)(b->data - a->data) >= a->n_bytes) continue;
+        status = pum_fail(r->err, PUM_ERR_FORMAT,
+                          "%s: tensor '%.*s': expected data of its own, got bytes that '%.*s' (%" PRIu64
+                          " bytes) also holds; the file is damaged: download or convert it again",
+                          f->path, NAME_SHOWN, b->name, NAME_SHOWN, a->name, a->n_bytes);
+    }
+    free(order);
+    return status;
+}
+
+/* ------------------------------------------------------------------ finding by name */
+
+/// FNV-1a from a start that differs from run to run, so that no file can be made whose names all meet in one slot.
+static uint64_t hash(uint64_t seed, const char *name) {
+    uint64_t h = seed;
     for (; *name; name++) h = (h ^ (uint8_t)*name) * 0x100000001B3u;
     return h ^ h >> 32;
 }
 
-static uint32_t index_find(const name_index *index, const char *name) {
-    if (!index->slots) return 0;
-    for (uint64_t i = hash(name);; i++) {
-        const index_slot *slot = &index->slots[i & index->mask];
-        if (!slot->number || strcmp(slot->name, name) == 0) return slot->number;
+/// The slot of a name, or the free slot where it would go. Entries begin with their name.
+static uint32_t *slot_of(const gguf *f, const name_table *table, const void *entries, size_t size, const char *name) {
+    for (uint64_t at = hash(f->hash_seed, name);; at++) {
+        uint32_t *slot = &table->slots[at & table->mask];
+        if (*slot == 0) return slot;
+        const char *const *other = (const void *)((const char *)entries + (*slot - 1) * size);
+        if (strcmp(*other, name) == 0) return slot;
     }
 }
 
-static bool index_make(gguf *g, name_index *index, uint64_t n) {
-    uint64_t size = 16;
-    while (size < 2 * n) size *= 2;
-    index->slots = arena_alloc(&g->arena, size, sizeof *index->slots);
-    index->mask = size - 1;
-    return index->slots;
+static pum_status index_names(reader *r, name_table *table, const void *entries, int n, size_t size, const char *what) {
+    uint64_t n_slots = 4;
+    while (n_slots < 2 * (uint64_t)n) n_slots *= 2;
+    table->slots = n_slots > SIZE_MAX / sizeof *table->slots ? NULL : calloc((size_t)n_slots, sizeof *table->slots);
+    if (!table->slots) return pum_fail_memory(r->err, r->file->path, n_slots * sizeof *table->slots);
+    table->mask = n_slots - 1;
+    for (int i = 0; i < n; i++) {
+        const char *name = *(const char *const *)(const void *)((const char *)entries + (size_t)i * size);
+        uint32_t *slot = slot_of(r->file, table, entries, size, name);
+        if (*slot)
+            return pum_fail(r->err, PUM_ERR_FORMAT,
+                            "%s: %s '%.*s': expected it once, got it as number %" PRIu32
+                            " and %d; the file is damaged: download or convert it again",
+                            r->file->path, what, NAME_SHOWN, name, *slot - 1, i);
+        *slot = (uint32_t)i + 1;
+    }
+    return PUM_OK;
 }
 
-static bool index_add(reader *r, name_index *index, const char *name, uint32_t number, const char *what) {
-    if (r->status != PUM_OK) return false;
-    if (index_find(index, name)) {
-        r->status =
-            pum_fail(r->err, PUM_ERR_FORMAT, "%s: the %s \"%.200s\" is there twice; the file is damaged: download it again",
-                     r->g->path, what, name);
-        return false;
-    }
-    uint64_t i = hash(name);
-    while (index->slots[i & index->mask].number) i++;
-    index->slots[i & index->mask] = (index_slot){name, number};
-    return true;
+const gguf_key *gguf_find_key(const gguf *file, const char *name) {
+    if (!file->key_table.slots) return NULL;
+    uint32_t slot = *slot_of(file, &file->key_table, file->keys, sizeof *file->keys, name);
+    return slot ? &file->keys[slot - 1] : NULL;
 }
 
-/* ---- keys */
-
-static const uint8_t value_bytes[] = {
-    [GGUF_U8] = 1,  [GGUF_I8] = 1,   [GGUF_U16] = 2, [GGUF_I16] = 2, [GGUF_U32] = 4, [GGUF_I32] = 4,
-    [GGUF_F32] = 4, [GGUF_BOOL] = 1, [GGUF_U64] = 8, [GGUF_I64] = 8, [GGUF_F64] = 8,
-};
-
-static gguf_value_type read_type(reader *r, const char *name) {
-    uint64_t type = read_uint(r, 4, "a value type");
-    if (r->status == PUM_OK && type > GGUF_F64)
-        r->status = pum_fail(r->err, PUM_ERR_FORMAT, "%s: %.200s: expected a value type from 0 to %d, got %" PRIu64, r->g->path,
-                             name, GGUF_F64, type);
-    return r->status == PUM_OK ? (gguf_value_type)type : GGUF_U8;
+const gguf_tensor *gguf_find_tensor(const gguf *file, const char *name) {
+    if (!file->tensor_table.slots) return NULL;
+    uint32_t slot = *slot_of(file, &file->tensor_table, file->tensors, sizeof *file->tensors, name);
+    return slot ? &file->tensors[slot - 1] : NULL;
 }
 
-static void skip_strings(reader *r, uint64_t n) {
-    for (uint64_t i = 0; i < n && r->status == PUM_OK; i++) read_string(r, "a string");
+/* ------------------------------------------------------------------ opening */
+
+static pum_status read_counts(reader *r, uint64_t *n_tensors, uint64_t *n_keys) {
+    uint64_t count = (uint64_t)gguf_count_bytes(r->file->version);
+    snprintf(r->where, sizeof r->where, "number of tensors");
+    pum_status status = take_count(r, n_tensors);
+    // The shortest tensor: name of one byte, number of dimensions, one dimension, type, offset. The shortest key: name, type, one
+    // byte.
+    if (status == PUM_OK) status = check_count(r, *n_tensors, count + 1 + 4 + count + 4 + 8);
+    if (status != PUM_OK) return status;
+    snprintf(r->where, sizeof r->where, "number of keys");
+    status = take_count(r, n_keys);
+    return status == PUM_OK ? check_count(r, *n_keys, count + 1 + 4 + 1) : status;
 }
 
-static void read_items(reader *r, gguf_key *key, gguf_value_type type) {
-    if (type == GGUF_STRING) {
-        // Each string takes at least its length: a larger count cannot be true, and would cost time.
-        uint64_t least = r->g->version == 1 ? 4 : 8;
-        if (key->n_items <= (r->g->map.n_bytes - r->at) / least)
-            skip_strings(r, key->n_items);
-        else
-            room(r, UINT64_MAX, key->name);
-    } else {
-        uint64_t n_bytes = key->n_items > UINT64_MAX / 8 ? UINT64_MAX : key->n_items * value_bytes[type];
-        if (room(r, n_bytes, key->name)) r->at += n_bytes;
-    }
+static pum_status read_keys(reader *r, uint64_t n_keys) {
+    pum_status status = PUM_OK;
+    for (uint64_t i = 0; i < n_keys && status == PUM_OK; i++) status = read_key(r, (int)i);
+    if (status != PUM_OK) return status;
+    status = index_names(r, &r->file->key_table, r->file->keys, r->file->n_keys, sizeof *r->file->keys, "key");
+    return status == PUM_OK ? read_alignment(r) : status;
 }
 
-static void read_key(reader *r, gguf_key *key) {
-    key->name = read_name(r, MAX_NAME_BYTES, "a key's name");
-    key->type = key->item_type = read_type(r, key->name);
-    key->n_items = 1;
-    if (key->type == GGUF_ARRAY) {
-        key->item_type = read_type(r, key->name);
-        key->n_items = read_count(r, key->name);
-        if (r->status == PUM_OK && key->item_type == GGUF_ARRAY)
-            r->status = pum_fail(r->err, PUM_ERR_UNSUPPORTED,
-                                 "%s: %.200s: expected an array of plain values, got an array of arrays", r->g->path, key->name);
+static pum_status read_tensors(reader *r, uint64_t n_tensors) {
+    uint64_t *offsets = NULL;
+    pum_status status = PUM_OK;
+    for (uint64_t i = 0; i < n_tensors && status == PUM_OK; i++) {
+        status = grow(r, (void **)&offsets, (int)i, sizeof *offsets);
+        if (status == PUM_OK) status = read_tensor(r, (int)i, &offsets[i]);
     }
-    if (r->status != PUM_OK) return;
-    key->value = r->g->map.bytes + r->at;
-    read_items(r, key, key->item_type);
+    gguf *f = r->file;
+    if (status == PUM_OK) status = index_names(r, &f->tensor_table, f->tensors, f->n_tensors, sizeof *f->tensors, "tensor");
+    if (status == PUM_OK) status = place_tensors(r, offsets);
+    if (status == PUM_OK) status = check_overlaps(r);
+    free(offsets);
+    return status;
 }
 
-/* ---- tensors */
-
-static void check_tensor_bytes(reader *r, gguf_tensor *t) {
-    uint64_t n = 1;
-    for (int i = 0; i < 4; i++) {
-        if (t->dims[i] == 0 || n > UINT64_MAX / 64 / t->dims[i]) {
-            r->status = pum_fail(r->err, PUM_ERR_FORMAT,
-                                 "%s: %s: dimension %d is %" PRIu64 ", which cannot be: the file is damaged: download it again",
-                                 r->g->path, t->name, i, t->dims[i]);
-            return;
-        }
-        n *= t->dims[i];
-    }
-    if (t->dims[0] % t->type->block_values) {
-        r->status = pum_fail(r->err, PUM_ERR_FORMAT, "%s: %s: expected rows of a multiple of %u values for %s, got %" PRIu64,
-                             r->g->path, t->name, t->type->block_values, t->type->name, t->dims[0]);
-        return;
-    }
-    t->n_bytes = n / t->type->block_values * t->type->block_bytes;
+static pum_status parse(gguf *file, pum_error *err) {
+    reader r = {.file = file, .err = err};
+    uint64_t n_tensors = 0, n_keys = 0;
+    pum_status status = check_magic(&r);
+    if (status == PUM_OK) status = read_version(&r);
+    if (status == PUM_OK) status = read_counts(&r, &n_tensors, &n_keys);
+    if (status == PUM_OK) status = read_keys(&r, n_keys);
+    if (status == PUM_OK) status = read_tensors(&r, n_tensors);
+    return status;
 }
 
-static void read_tensor(reader *r, gguf_tensor *t) {
-    t->name = read_name(r, MAX_TENSOR_NAME_BYTES, "a tensor's name");
-    uint64_t n_dims = read_uint(r, 4, t->name);
-    if (r->status == PUM_OK && (n_dims < 1 || n_dims > 4))
-        r->status =
-            pum_fail(r->err, PUM_ERR_FORMAT, "%s: %s: expected 1 to 4 dimensions, got %" PRIu64, r->g->path, t->name, n_dims);
-    t->n_dims = (int)n_dims;
-    for (int i = 0; i < 4; i++) t->dims[i] = r->status == PUM_OK && i < t->n_dims ? read_count(r, t->name) : 1;
-    uint64_t type = read_uint(r, 4, t->name), offset = read_uint(r, 8, t->name);
-    if (r->status != PUM_OK) return;
-    t->type = tensor_type_find((uint32_t)type);
-    if (!t->type) {
-        r->status = pum_fail(r->err, PUM_ERR_UNSUPPORTED,
-                             "%s: %s: the tensor type %" PRIu64 " is not known to this version; update Pumice or choose a "
-                             "file of another type",
-                             r->g->path, t->name, type);
-        return;
+static pum_status create(const char *path, gguf **file, pum_error *err) {
+    gguf *f = calloc(1, sizeof *f);
+    if (!f) return pum_fail_memory(err, path, sizeof *f);
+    f->path = arena_copy(&f->arena, path, strlen(path));
+    if (!f->path) {
+        free(f);
+        return pum_fail_memory(err, path, strlen(path));
     }
-    if (offset % r->g->alignment) {
-        r->status = pum_fail(r->err, PUM_ERR_FORMAT, "%s: %s: expected an offset that is a multiple of %" PRIu64 ", got %" PRIu64,
-                             r->g->path, t->name, r->g->alignment, offset);
-        return;
-    }
-    check_tensor_bytes(r, t);
-    t->data = (const uint8_t *)(uintptr_t)offset; // placed when the start of the data is known
-}
-
-static void place_tensors(reader *r) {
-    gguf *g = r->g;
-    if (r->status != PUM_OK || g->n_tensors == 0) return;
-    uint64_t begin = (r->at + g->alignment - 1) / g->alignment * g->alignment;
-    for (uint64_t i = 0; i < g->n_tensors && r->status == PUM_OK; i++) {
-        gguf_tensor *t = &g->tensors[i];
-        uint64_t offset = (uint64_t)(uintptr_t)t->data;
-        uint64_t left = begin <= g->map.n_bytes && offset <= g->map.n_bytes - begin ? g->map.n_bytes - begin - offset : 0;
-        if (t->n_bytes > left)
-            r->status = pum_fail(r->err, PUM_ERR_FORMAT,
-                                 "%s: %s: expected %" PRIu64 " bytes of data at offset %" PRIu64 ", the file has %" PRIu64
-                                 " there; it is cut short or damaged: download it again",
-                                 g->path, t->name, t->n_bytes, offset, left);
-        t->data = g->map.bytes + begin + offset;
-    }
-}
-
-/* ---- the whole */
-
-static void read_header(reader *r) {
-    gguf *g = r->g;
-    uint64_t magic = read_uint(r, 4, "the header");
-    if (r->status == PUM_OK && magic != 0x46554747) {
-        r->status = pum_fail(r->err, PUM_ERR_FORMAT,
-                             "%s: expected a GGUF file (beginning with \"GGUF\"), got one beginning with %08" PRIx64
-                             "; choose a file that ends in .gguf",
-                             g->path, magic);
-        return;
-    }
-    uint64_t version = read_uint(r, 4, "the header");
-    if (r->status != PUM_OK) return;
-    if (version >= 0x10000 && (version & 0xFFFF) == 0)
-        r->status = pum_fail(r->err, PUM_ERR_UNSUPPORTED,
-                             "%s: expected a little-endian GGUF file, got a big-endian one; convert it", g->path);
-    else if (version < 1 || version > 3)
-        r->status = pum_fail(r->err, PUM_ERR_UNSUPPORTED,
-                             "%s: expected GGUF version 1, 2 or 3, got %" PRIu64 "; update Pumice, or download the file again",
-                             g->path, version);
-    g->version = (uint32_t)version;
-}
-
-static void check_count(reader *r, const char *what, uint64_t n, uint64_t least_bytes) {
-    if (r->status != PUM_OK) return;
-    uint64_t most = (r->g->map.n_bytes - r->at) / least_bytes;
-    if (n > most || n > INT32_MAX)
-        r->status = pum_fail(r->err, PUM_ERR_FORMAT,
-                             "%s: the header says %" PRIu64 " %s, the file has room for %" PRIu64
-                             " at most; it is cut short or damaged: download it again",
-                             r->g->path, n, what, most);
-}
-
-static void read_alignment(reader *r) {
-    int64_t alignment = 32;
-    if (r->status != PUM_OK) return;
-    r->status = gguf_get_int(r->g, "general.alignment", 1, MAX_ALIGNMENT, &alignment, r->err);
-    if (r->status == PUM_OK && (alignment & (alignment - 1)))
-        r->status = pum_fail(r->err, PUM_ERR_FORMAT, "%s: general.alignment: expected a power of two, got %" PRId64, r->g->path,
-                             alignment);
-    r->g->alignment = (uint64_t)alignment;
-}
-
-static void parse(reader *r) {
-    gguf *g = r->g;
-    read_header(r);
-    g->n_tensors = read_count(r, "the header");
-    g->n_keys = read_count(r, "the header");
-    check_count(r, "tensors", g->n_tensors, LEAST_TENSOR_BYTES);
-    check_count(r, "keys", g->n_keys, LEAST_KEY_BYTES);
-    if (r->status != PUM_OK) {
-        g->n_tensors = g->n_keys = 0;
-        return;
-    }
-    g->keys = arena_alloc(&g->arena, g->n_keys, sizeof *g->keys);
-    g->tensors = arena_alloc(&g->arena, g->n_tensors, sizeof *g->tensors);
-    if (!g->keys || !g->tensors || !index_make(g, &g->key_index, g->n_keys) || !index_make(g, &g->tensor_index, g->n_tensors)) {
-        r->status = pum_fail_memory(r->err, g->path, g->n_keys * sizeof *g->keys + g->n_tensors * sizeof *g->tensors);
-        return;
-    }
-    for (uint64_t i = 0; i < g->n_keys && r->status == PUM_OK; i++) {
-        read_key(r, &g->keys[i]);
-        index_add(r, &g->key_index, g->keys[i].name, (uint32_t)i + 1, "key");
-    }
-    read_alignment(r);
-    for (uint64_t i = 0; i < g->n_tensors && r->status == PUM_OK; i++) {
-        read_tensor(r, &g->tensors[i]);
-        index_add(r, &g->tensor_index, g->tensors[i].name, (uint32_t)i + 1, "tensor");
-    }
-    place_tensors(r);
-}
-
-static pum_status open_map(const char *name, file_map map, bool mapped, gguf **file, pum_error *err) {
-    gguf *g = calloc(1, sizeof *g);
-    if (!g) {
-        if (mapped) file_map_close(&map);
-        return pum_fail_memory(err, name, sizeof *g);
-    }
-    g->map = map;
-    g->mapped = mapped;
-    g->path = arena_copy(&g->arena, name, strlen(name));
-    reader r = {.g = g, .err = err};
-    if (g->path)
-        parse(&r);
-    else
-        r.status = pum_fail_memory(err, name, strlen(name));
-    if (r.status != PUM_OK) {
-        gguf_close(&g);
-        return r.status;
-    }
-    *file = g;
+    f->hash_seed = 0xCBF29CE484222325u ^ (clock_now_ns() * 0x9E3779B97F4A7C15u) ^ (uint64_t)(uintptr_t)f;
+    *file = f;
     return PUM_OK;
 }
 
 pum_status gguf_open(const char *path, gguf **file, pum_error *err) {
     *file = NULL;
-    file_map map;
-    pum_status status = file_map_open(path, &map, err);
-    return status == PUM_OK ? open_map(path, map, true, file, err) : status;
+    gguf *f = NULL;
+    pum_status status = create(path, &f, err);
+    if (status != PUM_OK) return status;
+    status = file_map_open(path, &f->map, err);
+    f->mapped = status == PUM_OK;
+    if (status == PUM_OK) status = parse(f, err);
+    if (status == PUM_OK)
+        *file = f;
+    else
+        gguf_close(&f);
+    return status;
 }
 
 pum_status gguf_open_memory(const char *name, const void *bytes, uint64_t n_bytes, gguf **file, pum_error *err) {
     *file = NULL;
-    return open_map(name, (file_map){bytes, n_bytes}, false, file, err);
+    gguf *f = NULL;
+    pum_status status = create(name, &f, err);
+    if (status != PUM_OK) return status;
+    f->map = (file_map){.bytes = bytes, .n_bytes = n_bytes};
+    status = parse(f, err);
+    if (status == PUM_OK)
+        *file = f;
+    else
+        gguf_close(&f);
+    return status;
 }
 
 void gguf_close(gguf **file) {
     if (!file || !*file) return;
-    gguf *g = *file;
-    if (g->mapped) file_map_close(&g->map);
-    arena_free(&g->arena);
-    free(g);
+    gguf *f = *file;
+    if (f->mapped) file_map_close(&f->map);
+    free(f->keys);
+    free(f->tensors);
+    free(f->key_table.slots);
+    free(f->tensor_table.slots);
+    arena_free(&f->arena);
+    free(f);
     *file = NULL;
 }
 
-/* ---- looking */
+/* ------------------------------------------------------------------ looking */
 
 const char *gguf_path(const gguf *file) { return file->path; }
 uint32_t gguf_version(const gguf *file) { return file->version; }
 uint64_t gguf_file_bytes(const gguf *file) { return file->map.n_bytes; }
-int gguf_n_keys(const gguf *file) { return (int)file->n_keys; }
+int gguf_n_keys(const gguf *file) { return file->n_keys; }
 const gguf_key *gguf_key_at(const gguf *file, int index) { return &file->keys[index]; }
-int gguf_n_tensors(const gguf *file) { return (int)file->n_tensors; }
+int gguf_n_tensors(const gguf *file) { return file->n_tensors; }
 const gguf_tensor *gguf_tensor_at(const gguf *file, int index) { return &file->tensors[index]; }
 
-const gguf_key *gguf_find_key(const gguf *file, const char *name) {
-    uint32_t number = index_find(&file->key_index, name);
-    return number ? &file->keys[number - 1] : NULL;
+void gguf_will_need(const gguf *file, const gguf_tensor *tensor) {
+    if (file->mapped) file_map_will_need(&file->map, (uint64_t)(tensor->data - file->map.bytes), tensor->n_bytes);
 }
 
-const gguf_tensor *gguf_find_tensor(const gguf *file, const char *name) {
-    uint32_t number = index_find(&file->tensor_index, name);
-    return number ? &file->tensors[number - 1] : NULL;
-}
-
-void gguf_will_need(const gguf *file, const gguf_tensor *t) {
-    if (file->mapped) file_map_will_need(&file->map, (uint64_t)(t->data - file->map.bytes), t->n_bytes);
-}
-
-void gguf_done_with(const gguf *file, const gguf_tensor *t) {
-    if (file->mapped) file_map_done_with(&file->map, (uint64_t)(t->data - file->map.bytes), t->n_bytes);
-}
-
-gguf_string gguf_next_string(const gguf *file, const uint8_t **cursor) {
-    int n_bytes = file->version == 1 ? 4 : 8;
-    uint64_t n = 0;
-    for (int i = 0; i < n_bytes; i++) n |= (uint64_t)(*cursor)[i] << 8 * i;
-    gguf_string s = {(const char *)*cursor + n_bytes, n};
-    *cursor += (uint64_t)n_bytes + n;
-    return s;
+void gguf_done_with(const gguf *file, const gguf_tensor *tensor) {
+    if (file->mapped) file_map_done_with(&file->map, (uint64_t)(tensor->data - file->map.bytes), tensor->n_bytes);
 }
