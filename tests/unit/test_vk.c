@@ -1,0 +1,670 @@
+/* vk/ on every device of this machine: choosing and opening, memory, uploads, pipelines, submissions, and what happens when a
+ * driver fails. Failures are injected by putting a function of our own into the device's table. */
+#include "vk/commands.h"
+#include "vk/upload.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+enum { MAX_DEVICES = 16, N_WORDS = 1000 };
+
+extern const uint32_t shader_vk_scale[]; // vk_scale.comp
+extern const size_t shader_vk_scale_words;
+
+static pum_error error;
+
+#define MUST(call)                                                                                                               \
+    do {                                                                                                                         \
+        pum_status must_status = (call);                                                                                         \
+        if (must_status != PUM_OK) fail_msg("%s: %s", #call, error.message);                                                     \
+    } while (0)
+
+static void assert_fails(pum_status got, pum_status expected, const char *words) {
+    if (got != expected)
+        fail_msg("expected %s, got %s (%s)", pum_status_name(expected), pum_status_name(got), got ? error.message : "no error");
+    assert_int_equal(error.status, expected);
+    if (!strstr(error.message, words)) fail_msg("expected a sentence with \"%s\", got: %s", words, error.message);
+}
+
+/* ---- the device under test: cmocka runs each test once for each device */
+
+static char device_index[16];
+static vk_device *dev;
+static uint64_t taken_before;
+
+static int open_device(void **state) {
+    (void)state;
+    MUST(vk_device_open(device_index, &dev, &error));
+    taken_before = dev->allocated_bytes;
+    return 0;
+}
+
+static int close_device(void **state) {
+    (void)state;
+    assert_int_equal(dev->allocated_bytes, taken_before);
+    vk_device_close(&dev);
+    assert_null(dev);
+    return 0;
+}
+
+static vk_buffer new_buffer(uint64_t n_bytes, vk_use use) {
+    vk_buffer buffer;
+    MUST(vk_buffer_create(dev, n_bytes, use, "test", &buffer, &error));
+    return buffer;
+}
+
+static vk_commands *new_commands(void) {
+    vk_commands *commands;
+    MUST(vk_commands_create(dev, &commands, &error));
+    return commands;
+}
+
+static vk_span whole(const vk_buffer *buffer) { return (vk_span){buffer, 0, buffer->n_bytes}; }
+
+static void copy_and_wait(vk_commands *c, vk_span src, vk_span dst) {
+    MUST(vk_commands_begin(c, &error));
+    vk_commands_copy(c, src, dst);
+    MUST(vk_commands_submit(c, &error));
+    MUST(vk_commands_wait(c, NULL, &error));
+}
+
+static uint32_t word_at(uint64_t i) { return (uint32_t)(i * 2654435761u) ^ 0x5bd1e995u; }
+
+static void write_words(uint32_t *words, uint64_t n, uint64_t first) {
+    for (uint64_t i = 0; i < n; i++) words[i] = word_at(first + i);
+}
+
+static void expect_words(const uint32_t *words, uint64_t n, uint64_t first) {
+    for (uint64_t i = 0; i < n; i++)
+        if (words[i] != word_at(first + i))
+            fail_msg("word %llu: expected 0x%08x, got 0x%08x", (unsigned long long)i, word_at(first + i), words[i]);
+}
+
+/* ---- listing and choosing */
+
+static void test_list(void **state) {
+    (void)state;
+    pum_device_info infos[MAX_DEVICES];
+    int n = -1, counted = -1, n_used = 0;
+    MUST(vk_devices(infos, MAX_DEVICES, &n, &error));
+    MUST(vk_devices(NULL, 0, &counted, &error));
+    assert_int_equal(n, counted);
+    for (int i = 0; i < n; i++) {
+        assert_int_equal(infos[i].index, i);
+        n_used += infos[i].used;
+        assert_memory_equal(infos[i].reason, infos[i].used ? "used: " : "not used: ", infos[i].used ? 6 : 10);
+        assert_true(infos[i].name[0] && infos[i].vendor[0] && infos[i].driver[0] && infos[i].driver_version[0]);
+        assert_true(infos[i].memory_bytes > 0 && infos[i].available_bytes <= infos[i].memory_bytes);
+    }
+    assert_int_equal(n_used, 1);
+    // Room for fewer than there are: nothing is written behind it.
+    memset(infos, 0x5a, sizeof infos);
+    MUST(vk_devices(infos, 1, &n, &error));
+    assert_int_equal(n, counted);
+    assert_int_equal(((unsigned char *)&infos[1])[0], 0x5a);
+}
+
+static void test_default_is_no_cpu_beside_a_gpu(void **state) {
+    (void)state;
+    pum_device_info infos[MAX_DEVICES], opened;
+    int n, n_gpus = 0;
+    MUST(vk_devices(infos, MAX_DEVICES, &n, &error));
+    for (int i = 0; i < n; i++) n_gpus += infos[i].type != PUM_DEVICE_CPU;
+    vk_device *device;
+    MUST(vk_device_open(NULL, &device, &error));
+    vk_device_describe(device, &opened);
+    assert_true(opened.used);
+    assert_string_equal(opened.name, infos[opened.index].name);
+    assert_string_equal(opened.reason, infos[opened.index].reason);
+    if (n_gpus) assert_int_not_equal(opened.type, PUM_DEVICE_CPU);
+    vk_device_close(&device);
+}
+
+static void test_unknown_names(void **state) {
+    (void)state;
+    pum_device_info infos[MAX_DEVICES];
+    int n;
+    MUST(vk_devices(infos, MAX_DEVICES, &n, &error));
+    static const char *const names[] = {"no such device", "99", "-1", "0x0"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        vk_device *device = (vk_device *)(void *)&n;
+        assert_fails(vk_device_open(names[i], &device, &error), PUM_ERR_NO_DEVICE, infos[0].name);
+        assert_non_null(strstr(error.message, names[i]));
+        assert_null(device);
+    }
+    // An empty part is in every name.
+    vk_device *device;
+    if (n > 1) assert_fails(vk_device_open("", &device, &error), PUM_ERR_NO_DEVICE, "several");
+}
+
+static void test_open_by_name(void **state) {
+    (void)state;
+    char part[16] = {0};
+    for (int i = 0; i < 15 && dev->caps.name[i]; i++) {
+        char c = dev->caps.name[i];
+        part[i] = (char)(c >= 'a' && c <= 'z' ? c - 32 : c >= 'A' && c <= 'Z' ? c + 32 : c);
+    }
+    pum_device_info infos[MAX_DEVICES];
+    int n, n_same = 0;
+    MUST(vk_devices(infos, MAX_DEVICES, &n, &error));
+    for (int i = 0; i < n; i++) n_same += strncmp(infos[i].name, dev->caps.name, strlen(part)) == 0;
+    vk_device *second = NULL;
+    if (n_same > 1) {
+        assert_fails(vk_device_open(part, &second, &error), PUM_ERR_NO_DEVICE, "several");
+        return;
+    }
+    MUST(vk_device_open(part, &second, &error));
+    assert_string_equal(second->caps.name, dev->caps.name);
+    vk_device_close(&second);
+}
+
+static void test_caps(void **state) {
+    (void)state;
+    const vk_caps *c = &dev->caps;
+    assert_true(c->api_version >= VK_API_VERSION_1_1);
+    assert_true(c->max_storage_range >= 1u << 27 && c->max_storage_range % 256 == 0);
+    assert_true(c->storage_align && (c->storage_align & (c->storage_align - 1)) == 0);
+    assert_true(c->max_push_bytes >= 128 && c->max_invocations >= 128 && c->max_shared_bytes >= 16384);
+    assert_true(c->subgroup_size >= 1 && c->subgroup_min <= c->subgroup_max);
+    assert_true(vk_device_available_bytes(dev) > 0);
+    printf("    %s, %s %s, subgroups of %u (%u to %u)%s%s%s%s%s%s\n", c->name, c->driver, c->driver_version, c->subgroup_size,
+           c->subgroup_min, c->subgroup_max, c->unified ? ", unified" : "", c->fp16 ? ", fp16" : "",
+           c->storage16 ? ", 16-bit" : "", c->int8_dot ? ", dot" : "", c->coopmat ? ", matrix" : "",
+           c->memory_budget ? ", budget" : "");
+}
+
+/* ---- memory */
+
+static void test_buffers(void **state) {
+    (void)state;
+    vk_buffer up = new_buffer(4 * N_WORDS, VK_USE_UPLOAD), on = new_buffer(4 * N_WORDS, VK_USE_DEVICE),
+              back = new_buffer(4 * N_WORDS, VK_USE_READBACK);
+    assert_true(up.mapped && back.mapped);
+    assert_int_equal(on.mapped != NULL, dev->caps.unified);
+    assert_int_equal(dev->allocated_bytes - taken_before, 3 * 4 * N_WORDS);
+    write_words(up.mapped, N_WORDS, 0);
+    memset(back.mapped, 0, 4 * N_WORDS);
+    vk_commands *c = new_commands();
+    MUST(vk_commands_begin(c, &error));
+    vk_commands_copy(c, whole(&up), whole(&on));
+    vk_commands_barrier(c);
+    vk_commands_copy(c, whole(&on), whole(&back));
+    MUST(vk_commands_submit(c, &error));
+    assert_true(vk_commands_pending(c));
+    MUST(vk_commands_wait(c, NULL, &error));
+    assert_false(vk_commands_pending(c));
+    expect_words(back.mapped, N_WORDS, 0);
+    assert_ptr_equal(vk_span_mapped((vk_span){&up, 256, 4}), (char *)up.mapped + 256);
+    if (!dev->caps.unified) assert_null(vk_span_mapped(whole(&on)));
+    vk_commands_destroy(&c);
+    vk_buffer_destroy(dev, &up);
+    vk_buffer_destroy(dev, &on);
+    vk_buffer_destroy(dev, &back);
+    assert_null(up.handle);
+    vk_buffer_destroy(dev, &up);
+}
+
+static VkResult VKAPI_CALL no_memory(VkDevice device, const VkMemoryAllocateInfo *info, const VkAllocationCallbacks *callbacks,
+                                     VkDeviceMemory *memory) {
+    (void)device, (void)info, (void)callbacks, (void)memory;
+    return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+}
+
+static void test_memory_runs_out(void **state) {
+    (void)state;
+    vk_buffer buffer;
+    uint64_t too_much = vk_device_available_bytes(dev) + (1u << 30);
+    assert_fails(vk_buffer_create(dev, too_much, VK_USE_DEVICE, "the weights", &buffer, &error), PUM_ERR_DEVICE_MEMORY,
+                 "the weights: needed ");
+    assert_non_null(strstr(error.message, "--ctx"));
+    char wanted[32];
+    snprintf(wanted, sizeof wanted, "%.3f GB", (double)too_much / 1e9);
+    assert_non_null(strstr(error.message, wanted));
+    assert_null(buffer.handle);
+    assert_fails(vk_buffer_create(dev, 0, VK_USE_DEVICE, "nothing", &buffer, &error), PUM_ERR_ARGUMENT, "nothing");
+    dev->caps.max_allocation_bytes = 1000;
+    assert_fails(vk_buffer_create(dev, 1001, VK_USE_READBACK, "one piece", &buffer, &error), PUM_ERR_DEVICE_MEMORY, "one piece");
+    dev->caps.max_allocation_bytes = 1 << 20;
+    PFN_vkAllocateMemory real = dev->fn.vkAllocateMemory;
+    dev->fn.vkAllocateMemory = no_memory;
+    vk_pool *pool;
+    vk_span span;
+    MUST(vk_pool_create(dev, 1 << 16, "the KV cache", &pool, &error));
+    assert_fails(vk_pool_take(pool, 100, &span, &error), PUM_ERR_DEVICE_MEMORY, "the KV cache: needed 0.000 GB");
+    dev->fn.vkAllocateMemory = real;
+    MUST(vk_pool_take(pool, 100, &span, &error)); // and all goes on when there is memory again
+    vk_pool_destroy(&pool);
+}
+
+static void test_pool(void **state) {
+    (void)state;
+    enum { N_SPANS = 40, BLOCK = 1 << 16 };
+    vk_pool *pool;
+    MUST(vk_pool_create(dev, BLOCK, "test", &pool, &error));
+    vk_span spans[N_SPANS];
+    for (int i = 0; i < N_SPANS; i++) {
+        uint64_t n_bytes = i == 7 ? 3 * BLOCK : (uint64_t)i * 531 % 9000 + 4;
+        MUST(vk_pool_take(pool, n_bytes, &spans[i], &error));
+        assert_int_equal(spans[i].n_bytes, n_bytes);
+        assert_int_equal(spans[i].offset % 256, 0);
+        assert_int_equal(spans[i].offset % dev->caps.storage_align, 0);
+        assert_true(spans[i].offset + n_bytes <= spans[i].buffer->n_bytes);
+        for (int j = 0; j < i; j++)
+            assert_true(spans[i].buffer != spans[j].buffer || spans[i].offset >= spans[j].offset + spans[j].n_bytes ||
+                        spans[j].offset >= spans[i].offset + n_bytes);
+    }
+    assert_int_equal(spans[7].buffer->n_bytes, 3 * BLOCK);
+    uint64_t n_blocks = (dev->allocated_bytes - taken_before - 3 * BLOCK) / BLOCK;
+    assert_in_range(n_blocks, 2, 6);
+    vk_pool_destroy(&pool);
+    vk_pool_destroy(&pool);
+}
+
+/* ---- uploads */
+
+static void round_trip_uploads(void) {
+    enum { STAGE = 4096, N_PARTS = 11 };
+    vk_upload *upload;
+    MUST(vk_upload_create(dev, STAGE, &upload, &error));
+    vk_buffer on = new_buffer(N_PARTS * STAGE, VK_USE_DEVICE), back = new_buffer(N_PARTS * STAGE, VK_USE_READBACK);
+    for (int pass = 0; pass < 2; pass++) // the second pass writes the same bytes again, and must win
+        for (uint64_t i = 0; i < N_PARTS; i++) {
+            void *bytes;
+            MUST(vk_upload_begin(upload, (vk_span){&on, i * STAGE, STAGE}, &bytes, &error));
+            write_words(bytes, STAGE / 4, (i + (uint64_t)pass) * STAGE / 4);
+            MUST(vk_upload_end(upload, &error));
+        }
+    assert_int_equal(vk_upload_host_bytes(upload), on.mapped ? 0 : 3 * STAGE);
+    MUST(vk_upload_finish(upload, &error));
+    vk_commands *c = new_commands();
+    copy_and_wait(c, whole(&on), whole(&back));
+    expect_words(back.mapped, N_PARTS * STAGE / 4, STAGE / 4);
+    void *bytes;
+    assert_fails(vk_upload_begin(upload, (vk_span){&on, 0, STAGE + 4}, &bytes, &error), PUM_ERR_ARGUMENT, "4096");
+    assert_null(bytes);
+    assert_fails(vk_upload_begin(upload, (vk_span){&on, 0, 6}, &bytes, &error), PUM_ERR_ARGUMENT, "got 6");
+    vk_commands_destroy(&c);
+    vk_upload_destroy(&upload);
+    vk_buffer_destroy(dev, &on);
+    vk_buffer_destroy(dev, &back);
+}
+
+static void test_upload(void **state) {
+    (void)state;
+    round_trip_uploads();
+}
+
+static void test_upload_through_stages(void **state) {
+    (void)state;
+    dev->caps.unified = false; // as on a discrete GPU
+    round_trip_uploads();
+}
+
+/* A ring that is destroyed with copies under way waits for them. */
+static void test_upload_destroyed_early(void **state) {
+    (void)state;
+    dev->caps.unified = false;
+    vk_upload *upload;
+    MUST(vk_upload_create(dev, 1 << 20, &upload, &error));
+    vk_buffer on = new_buffer(1 << 20, VK_USE_DEVICE);
+    for (int i = 0; i < 2; i++) {
+        void *bytes;
+        MUST(vk_upload_begin(upload, whole(&on), &bytes, &error));
+        memset(bytes, i, 1 << 20);
+        MUST(vk_upload_end(upload, &error));
+    }
+    vk_upload_destroy(&upload);
+    vk_buffer_destroy(dev, &on);
+}
+
+/* ---- pipelines and submissions */
+
+static vk_pipeline_params scale_params(const uint32_t *factor) {
+    return (vk_pipeline_params){.name = "scale",
+                                .words = shader_vk_scale,
+                                .n_words = shader_vk_scale_words,
+                                .n_bindings = 2,
+                                .push_bytes = 8,
+                                .constants = factor,
+                                .n_constants = 1};
+}
+
+static vk_pipeline new_scale(uint32_t factor) {
+    vk_pipeline_params params = scale_params(&factor);
+    vk_pipeline pipeline;
+    MUST(vk_pipeline_create(dev, &params, &pipeline, &error));
+    return pipeline;
+}
+
+static void scale(vk_commands *c, const vk_pipeline *p, const vk_buffer *src, const vk_buffer *dst, uint32_t add) {
+    uint32_t push[2] = {N_WORDS, add};
+    vk_commands_dispatch(c, p, (vk_span[]){whole(src), whole(dst)}, push, (N_WORDS + 63) / 64, 1, 1);
+}
+
+/* More dispatches than one descriptor pool holds, each needing the one before; then the same object again. */
+static void test_dispatches(void **state) {
+    (void)state;
+    enum { N_DISPATCHES = 601 };
+    vk_pipeline pipeline = new_scale(3);
+    vk_buffer a = new_buffer(4 * N_WORDS, VK_USE_READBACK), b = new_buffer(4 * N_WORDS, VK_USE_READBACK);
+    vk_commands *c = new_commands();
+    for (int run = 0; run < 3; run++) {
+        uint32_t expected[N_WORDS];
+        write_words(a.mapped, N_WORDS, (uint64_t)run);
+        memcpy(expected, a.mapped, sizeof expected);
+        MUST(vk_commands_begin(c, &error));
+        for (uint32_t i = 0; i < N_DISPATCHES; i++) {
+            scale(c, &pipeline, i % 2 ? &b : &a, i % 2 ? &a : &b, i);
+            vk_commands_barrier(c);
+            for (int w = 0; w < N_WORDS; w++) expected[w] = expected[w] * 3 + i;
+        }
+        MUST(vk_commands_submit(c, &error));
+        uint64_t ns = 0;
+        MUST(vk_commands_wait(c, &ns, &error));
+        assert_memory_equal(b.mapped, expected, sizeof expected);
+        if (dev->caps.timestamp_ns > 0) assert_in_range(ns, 1000, 20000000000u);
+    }
+    vk_commands_destroy(&c);
+    vk_buffer_destroy(dev, &a);
+    vk_buffer_destroy(dev, &b);
+    vk_pipeline_destroy(dev, &pipeline);
+}
+
+static void test_fill_copy_dispatch_in_order(void **state) {
+    (void)state;
+    vk_pipeline pipeline = new_scale(5);
+    vk_buffer a = new_buffer(4 * N_WORDS, VK_USE_DEVICE), b = new_buffer(4 * N_WORDS, VK_USE_DEVICE),
+              back = new_buffer(4 * N_WORDS, VK_USE_READBACK);
+    vk_commands *c = new_commands();
+    MUST(vk_commands_begin(c, &error));
+    vk_commands_fill(c, whole(&a), 7);
+    vk_commands_barrier(c);
+    scale(c, &pipeline, &a, &b, 1); // b = 36
+    vk_commands_barrier(c);
+    vk_commands_fill(c, whole(&a), 0); // written after it was read
+    vk_commands_copy(c, whole(&b), whole(&back));
+    MUST(vk_commands_submit(c, &error));
+    MUST(vk_commands_wait(c, NULL, &error));
+    for (int i = 0; i < N_WORDS; i++) assert_int_equal(((uint32_t *)back.mapped)[i], 36);
+    MUST(vk_commands_wait(c, NULL, &error)); // nothing to wait for
+    vk_commands_destroy(&c);
+    vk_buffer_destroy(dev, &a);
+    vk_buffer_destroy(dev, &b);
+    vk_buffer_destroy(dev, &back);
+    vk_pipeline_destroy(dev, &pipeline);
+}
+
+static VkResult VKAPI_CALL no_pipeline(VkDevice device, VkPipelineCache cache, uint32_t n,
+                                       const VkComputePipelineCreateInfo *infos, const VkAllocationCallbacks *callbacks,
+                                       VkPipeline *pipelines) {
+    (void)device, (void)cache, (void)n, (void)infos, (void)callbacks, (void)pipelines;
+    return VK_ERROR_INITIALIZATION_FAILED;
+}
+
+static void test_pipeline_refusals(void **state) {
+    (void)state;
+    uint32_t factor = 1;
+    vk_pipeline pipeline;
+    vk_pipeline_params params = scale_params(&factor);
+    params.push_bytes = dev->caps.max_push_bytes + 4;
+    assert_fails(vk_pipeline_create(dev, &params, &pipeline, &error), PUM_ERR_UNSUPPORTED, "scale");
+    params = scale_params(&factor);
+    params.require_subgroup_size = dev->caps.subgroup_max ? 2 * dev->caps.subgroup_max : 32;
+    assert_fails(vk_pipeline_create(dev, &params, &pipeline, &error), PUM_ERR_UNSUPPORTED, "subgroups");
+    params.require_subgroup_size = dev->caps.subgroup_max;
+    params.require_full_subgroups = dev->caps.subgroup_max > 0;
+    MUST(vk_pipeline_create(dev, &params, &pipeline, &error));
+    vk_pipeline_destroy(dev, &pipeline);
+    dev->fn.vkCreateComputePipelines = no_pipeline;
+    assert_fails(vk_pipeline_create(dev, &params, &pipeline, &error), PUM_ERR_DEVICE, "kernel scale on");
+    assert_non_null(strstr(error.message, "VK_ERROR_INITIALIZATION_FAILED"));
+    vk_pipeline_destroy(dev, &pipeline); // harmless
+}
+
+static void test_too_many_groups(void **state) {
+    (void)state;
+    vk_pipeline pipeline = new_scale(1);
+    vk_buffer a = new_buffer(4 * N_WORDS, VK_USE_READBACK), b = new_buffer(4 * N_WORDS, VK_USE_READBACK);
+    vk_commands *c = new_commands();
+    uint32_t push[2] = {N_WORDS, 1};
+    dev->caps.max_groups[1] = 1000;
+    MUST(vk_commands_begin(c, &error));
+    vk_commands_dispatch(c, &pipeline, (vk_span[]){whole(&a), whole(&b)}, push, 1, 1001, 1);
+    vk_commands_fill(c, whole(&a), 1);
+    assert_fails(vk_commands_submit(c, &error), PUM_ERR_UNSUPPORTED, "1001");
+    assert_false(vk_commands_pending(c));
+    copy_and_wait(c, whole(&a), whole(&b)); // the object is as good as new
+    vk_commands_destroy(&c);
+    vk_buffer_destroy(dev, &a);
+    vk_buffer_destroy(dev, &b);
+    vk_pipeline_destroy(dev, &pipeline);
+}
+
+/* ---- drivers that fail */
+
+static void VKAPI_CALL no_fill(VkCommandBuffer commands, VkBuffer buffer, VkDeviceSize offset, VkDeviceSize size, uint32_t word) {
+    (void)commands, (void)buffer, (void)offset, (void)size, (void)word;
+}
+
+/* The driver drops the end of the work and says nothing. */
+static void test_dropped_work_is_seen(void **state) {
+    (void)state;
+    vk_commands *c = new_commands();
+    vk_buffer a = new_buffer(64, VK_USE_READBACK), b = new_buffer(64, VK_USE_READBACK);
+    copy_and_wait(c, whole(&a), whole(&b));
+    PFN_vkCmdFillBuffer real = dev->fn.vkCmdFillBuffer;
+    dev->fn.vkCmdFillBuffer = no_fill;
+    MUST(vk_commands_begin(c, &error));
+    MUST(vk_commands_submit(c, &error));
+    assert_fails(vk_commands_wait(c, NULL, &error), PUM_ERR_DEVICE, "dropped the work");
+    assert_false(vk_commands_pending(c));
+    dev->fn.vkCmdFillBuffer = real;
+    copy_and_wait(c, whole(&a), whole(&b));
+    vk_commands_destroy(&c);
+    vk_buffer_destroy(dev, &a);
+    vk_buffer_destroy(dev, &b);
+}
+
+static PFN_vkWaitForFences real_wait;
+static VkResult VKAPI_CALL lose_at_wait(VkDevice device, uint32_t n, const VkFence *fences, VkBool32 all, uint64_t timeout) {
+    real_wait(device, n, fences, all, timeout);
+    return VK_ERROR_DEVICE_LOST;
+}
+static VkResult VKAPI_CALL lose_at_submit(VkQueue queue, uint32_t n, const VkSubmitInfo *infos, VkFence fence) {
+    (void)queue, (void)n, (void)infos, (void)fence;
+    return VK_ERROR_DEVICE_LOST;
+}
+
+static void test_device_lost(void **state) {
+    (void)state;
+    vk_commands *c = new_commands();
+    PFN_vkQueueSubmit real_submit = dev->fn.vkQueueSubmit;
+    dev->fn.vkQueueSubmit = lose_at_submit;
+    MUST(vk_commands_begin(c, &error));
+    assert_fails(vk_commands_submit(c, &error), PUM_ERR_DEVICE_LOST, "VK_ERROR_DEVICE_LOST");
+    assert_false(vk_commands_pending(c));
+    dev->fn.vkQueueSubmit = real_submit;
+    real_wait = dev->fn.vkWaitForFences;
+    dev->fn.vkWaitForFences = lose_at_wait;
+    MUST(vk_commands_begin(c, &error));
+    MUST(vk_commands_submit(c, &error));
+    assert_fails(vk_commands_wait(c, NULL, &error), PUM_ERR_DEVICE_LOST, "VK_ERROR_DEVICE_LOST");
+    vk_commands_destroy(&c);
+}
+
+static int n_timeouts;
+static VkResult VKAPI_CALL never_ends(VkDevice device, uint32_t n, const VkFence *fences, VkBool32 all, uint64_t timeout) {
+    (void)device, (void)n, (void)fences, (void)all;
+    assert_true(timeout <= 1000000000); // slices
+    n_timeouts++;
+    return VK_TIMEOUT;
+}
+
+/* What a hanging device holds is left to the process; here it is kept in sight of the leak checker. */
+static const void *left_behind[3];
+
+static void test_hanging_device_is_given_up(void **state) {
+    (void)state;
+    vk_device *hanging;
+    MUST(vk_device_open(device_index, &hanging, &error));
+    vk_commands *c, *second;
+    vk_buffer buffer;
+    MUST(vk_commands_create(hanging, &c, &error));
+    MUST(vk_commands_create(hanging, &second, &error));
+    MUST(vk_buffer_create(hanging, 64, VK_USE_DEVICE, "test", &buffer, &error));
+    left_behind[0] = c;
+    left_behind[1] = second;
+    left_behind[2] = hanging->handle;
+    MUST(vk_commands_begin(c, &error));
+    MUST(vk_commands_submit(c, &error));
+    MUST(vk_commands_begin(second, &error));
+    MUST(vk_commands_submit(second, &error));
+    MUST(vk_commands_wait(second, NULL, &error));
+    MUST(vk_commands_begin(second, &error));
+    MUST(vk_commands_submit(second, &error));
+    hanging->fn.vkWaitForFences = never_ends;
+    n_timeouts = 0;
+    assert_fails(vk_commands_wait(c, NULL, &error), PUM_ERR_DEVICE, "hangs");
+    assert_int_equal(n_timeouts, 60);
+    // Nobody waits for it again.
+    assert_fails(vk_commands_wait(c, NULL, &error), PUM_ERR_DEVICE, "hangs");
+    assert_fails(vk_commands_wait(second, NULL, &error), PUM_ERR_DEVICE, "hangs");
+    assert_fails(vk_commands_begin(second, &error), PUM_ERR_DEVICE, "hangs");
+    vk_commands_destroy(&c);
+    vk_commands_destroy(&second);
+    vk_buffer_destroy(hanging, &buffer);
+    vk_device_close(&hanging);
+    assert_null(hanging);
+    assert_int_equal(n_timeouts, 60);
+}
+
+/* ---- threads */
+
+typedef struct worker {
+    pthread_t thread;
+    pum_error error;
+    uint32_t word;
+    bool right;
+} worker;
+
+static pum_status fill_often(worker *w) {
+    vk_buffer buffer = {0};
+    vk_commands *c = NULL;
+    pum_status status = vk_buffer_create(dev, 4096, VK_USE_READBACK, "test", &buffer, &w->error);
+    if (status == PUM_OK) status = vk_commands_create(dev, &c, &w->error);
+    w->right = true;
+    for (int i = 0; i < 25 && status == PUM_OK; i++) {
+        uint32_t word = w->word + (uint32_t)i;
+        status = vk_commands_begin(c, &w->error);
+        if (status == PUM_OK) vk_commands_fill(c, whole(&buffer), word);
+        if (status == PUM_OK) status = vk_commands_submit(c, &w->error);
+        if (status == PUM_OK) status = vk_commands_wait(c, NULL, &w->error);
+        for (int k = 0; k < 1024; k++) w->right = w->right && ((uint32_t *)buffer.mapped)[k] == word;
+    }
+    vk_commands_destroy(&c);
+    vk_buffer_destroy(dev, &buffer);
+    return status;
+}
+
+static void *work(void *argument) {
+    worker *w = argument;
+    w->error.status = fill_often(w);
+    return NULL;
+}
+
+static void test_threads_share_a_device(void **state) {
+    (void)state;
+    worker workers[4] = {0};
+    for (uint32_t i = 0; i < 4; i++) {
+        workers[i].word = i << 16;
+        assert_int_equal(pthread_create(&workers[i].thread, NULL, work, &workers[i]), 0);
+    }
+    for (int i = 0; i < 4; i++) pthread_join(workers[i].thread, NULL);
+    for (int i = 0; i < 4; i++) {
+        if (workers[i].error.status != PUM_OK) fail_msg("%s", workers[i].error.message);
+        assert_true(workers[i].right);
+    }
+}
+
+/* ---- proof that synchronization validation sees what it is there for */
+
+static int leave_out_a_barrier(void) {
+    strcpy(device_index, "0");
+    open_device(NULL);
+    vk_buffer a = new_buffer(64, VK_USE_DEVICE), b = new_buffer(64, VK_USE_DEVICE), c = new_buffer(64, VK_USE_READBACK);
+    vk_commands *commands = new_commands();
+    MUST(vk_commands_begin(commands, &error));
+    vk_commands_copy(commands, whole(&a), whole(&b));
+    vk_commands_copy(commands, whole(&b), whole(&c));
+    MUST(vk_commands_submit(commands, &error));
+    MUST(vk_commands_wait(commands, NULL, &error));
+    vk_commands_destroy(&commands);
+    vk_buffer_destroy(dev, &a);
+    vk_buffer_destroy(dev, &b);
+    vk_buffer_destroy(dev, &c);
+    return close_device(NULL);
+}
+
+static bool layer_is_missing(void) {
+    VkLayerProperties layers[64];
+    uint32_t n = 64;
+    vkEnumerateInstanceLayerProperties(&n, layers);
+    for (uint32_t i = 0; i < n; i++)
+        if (strcmp(layers[i].layerName, "VK_LAYER_KHRONOS_validation") == 0) return false;
+    return true;
+}
+
+#define ON_DEVICE(f) cmocka_unit_test_setup_teardown(f, open_device, close_device)
+
+static const struct CMUnitTest choosing[] = {
+    cmocka_unit_test(test_list),
+    cmocka_unit_test(test_default_is_no_cpu_beside_a_gpu),
+    cmocka_unit_test(test_unknown_names),
+};
+
+static const struct CMUnitTest on_device[] = {
+    ON_DEVICE(test_open_by_name),
+    ON_DEVICE(test_caps),
+    ON_DEVICE(test_buffers),
+    ON_DEVICE(test_memory_runs_out),
+    ON_DEVICE(test_pool),
+    ON_DEVICE(test_upload),
+    ON_DEVICE(test_upload_through_stages),
+    ON_DEVICE(test_upload_destroyed_early),
+    ON_DEVICE(test_dispatches),
+    ON_DEVICE(test_fill_copy_dispatch_in_order),
+    ON_DEVICE(test_pipeline_refusals),
+    ON_DEVICE(test_too_many_groups),
+    ON_DEVICE(test_dropped_work_is_seen),
+    ON_DEVICE(test_device_lost),
+    ON_DEVICE(test_hanging_device_is_given_up),
+    ON_DEVICE(test_threads_share_a_device),
+};
+
+/* No argument: all tests on all devices. --validation: the same, skipped where the layer is not installed.
+ * --leave-out-barrier: makes a hazard, for the layer to report. */
+int main(int argc, char **argv) {
+    pum_device_info infos[MAX_DEVICES];
+    int n = 0;
+    pum_status status = vk_devices(infos, MAX_DEVICES, &n, &error);
+    if (status != PUM_OK || n == 0) {
+        printf("skipped: %s\n", status != PUM_OK ? error.message : "no Vulkan device");
+        return status == PUM_OK || status == PUM_ERR_NO_VULKAN ? 77 : 1;
+    }
+    if (argc > 1 && layer_is_missing()) {
+        printf("skipped: the layer VK_LAYER_KHRONOS_validation is not installed\n");
+        return 77;
+    }
+    if (argc > 1 && strcmp(argv[1], "--leave-out-barrier") == 0) return leave_out_a_barrier();
+    int n_failed = cmocka_run_group_tests_name("choosing", choosing, NULL, NULL);
+    for (int i = 0; i < n && i < MAX_DEVICES; i++) {
+        snprintf(device_index, sizeof device_index, "%d", i);
+        n_failed += cmocka_run_group_tests_name(infos[i].name, on_device, NULL, NULL);
+    }
+    return n_failed != 0;
+}
