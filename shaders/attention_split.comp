@@ -101,10 +101,10 @@ void main() {
                 all += totals[g];
             }
             if (p.n_chunks == 1) {
-                a_rows[a_at(row) + id] = joined / all;
+                results[a_at(row) + id] = joined / all;
             } else {
-                scratch[record_at(row) + 1 + id] = joined;
-                if (id == 0) scratch[record_at(row)] = vec4(highest, all, 0, 0);
+                results[record_at(row) + 1 + id] = joined;
+                if (id == 0) results[record_at(row)] = vec4(highest, all, 0, 0);
             }
         }
         barrier();

@@ -119,6 +119,6 @@ void main() {
         uint row = first + ty * ROWS + r;
         if (row < p.n_rows)
             for (uint o = 0; o < OWN; o++)
-                if (tx + 8 * o < PARTS) a_rows[a_at(row) + tx + 8 * o] = sum[r * OWN + o] / total[ty * ROWS + r];
+                if (tx + 8 * o < PARTS) results[a_at(row) + tx + 8 * o] = sum[r * OWN + o] / total[ty * ROWS + r];
     }
 }

@@ -8,6 +8,7 @@
 
 enum {
     FEW_ROWS = 16,      ///< queries of a KV head up to which the context is cut instead of the queries
+    DEEP = 1024,        ///< positions
     MIN_CHUNK = 128,    ///< positions that are worth a workgroup of their own
     N_WORKGROUPS = 512, ///< that fill a GPU
     N_WORKGROUPS_CPU = 12,
@@ -21,23 +22,34 @@ static uint32_t min_u32(uint32_t a, uint32_t b) { return a < b ? a : b; }
 /* How a variant is laid over the work. */
 typedef struct shape {
     uint32_t block_rows;   ///< rows of one workgroup
-    uint32_t constants[4]; ///< workgroup size, HEAD_DIM, ROWS, STEP
+    uint32_t constants[5]; ///< workgroup size, HEAD_DIM, ROWS, STEP, LANES
     uint32_t n_workgroups; ///< wanted
 } shape;
 
-static bool is_lanes(const shader_variant *v) { return strncmp(v->name, "attention_lanes", 15) == 0; }
+static shape shape_of_lanes(const vk_caps *caps, uint32_t head_dim, uint32_t n_rows, uint32_t n_kv) {
+    uint32_t size = caps->subgroup_size, lanes = 1, step = 1;
+    while (lanes < n_rows && lanes < size) lanes *= 2;
+    // Two rows a lane are half as much again faster in a deep context, and take twice as long to compile.
+    uint32_t rows = n_rows > FEW_ROWS && n_kv > DEEP ? 2 : 1;
+    // Whole loads, and enough positions at a time that scaling the sums costs little.
+    while (step * head_dim / 8 % lanes != 0 || step * head_dim < 256) step *= 2;
+    return (shape){lanes * rows, {size, head_dim, rows, step, lanes}, N_WORKGROUPS_CPU};
+}
 
-static shape shape_of(const shader_variant *v, const vk_caps *caps, uint32_t head_dim, uint32_t n_rows) {
-    if (!is_lanes(v)) {
-        bool tile = strcmp(v->op, "attention_tile") == 0;
-        // A tile of 64 rows keeps head_dim/2 sums in a thread's registers.
-        uint32_t rows = tile ? (head_dim <= 128 ? 4 : 2) : min_u32(n_rows, 4);
-        return (shape){tile ? 16 * rows : rows, {128, head_dim, rows, 0}, N_WORKGROUPS};
-    }
-    uint32_t size = min_u32(caps->subgroup_size, 16), rows = n_rows > size ? 2 : 1, step = 1;
-    // Whole loads per subgroup, and enough positions at a time that scaling the sums costs little.
-    while (step * head_dim / 8 % size != 0 || step * head_dim < 256) step *= 2;
-    return (shape){size * rows, {size, head_dim, rows, step}, N_WORKGROUPS_CPU};
+static shape shape_of(const shader_variant *v, const vk_caps *caps, uint32_t head_dim, uint32_t n_rows, uint32_t n_kv) {
+    if (strcmp(v->name, "attention_lanes") == 0) return shape_of_lanes(caps, head_dim, n_rows, n_kv);
+    if (strcmp(v->name, "attention_split") == 0)
+        return (shape){min_u32(n_rows, 4), {128, head_dim, min_u32(n_rows, 4)}, N_WORKGROUPS};
+    uint32_t rows = head_dim <= 128 ? 4 : 2; // of a thread, which keeps rows * head_dim / 8 sums in registers
+    return (shape){16 * rows, {128, head_dim, rows}, N_WORKGROUPS};
+}
+
+/* The form for many rows, and where that is the tiled one, another form for few. */
+static const shader_variant *choose_variant(op_kernels *kernels, uint32_t n_rows) {
+    const shader_variant *variant = op_variant_choose(kernels, "attention");
+    if (variant && n_rows <= FEW_ROWS && strcmp(variant->name, "attention_tile") == 0)
+        return op_variant_choose(kernels, "attention_split");
+    return variant;
 }
 
 static const op_kernel *get_kernel(op_frame *f, const shader_variant *variant, const op_kernel_params *params) {
@@ -81,13 +93,13 @@ static void attend(op_frame *f, op_rows q, const op_kv *kv, uint32_t n_past, op_
     uint32_t n_head = q.n_cols / kv->head_dim, group = n_head / kv->n_head_kv, n_rows = n_tokens * group;
     uint32_t n_kv = n_past + t0 + n_tokens;
     op_kernels *kernels = op_frame_kernels(f);
-    const shader_variant *variant = op_variant_choose(kernels, n_rows <= FEW_ROWS ? "attention_split" : "attention_tile");
+    const shader_variant *variant = choose_variant(kernels, n_rows);
     if (!variant) {
         op_frame_fail(f, PUM_ERR_UNSUPPORTED, "attention: no kernel of this build runs on %s",
                       op_kernels_device(kernels)->caps.name);
         return;
     }
-    shape s = shape_of(variant, &op_kernels_device(kernels)->caps, kv->head_dim, n_rows);
+    shape s = shape_of(variant, &op_kernels_device(kernels)->caps, kv->head_dim, n_rows, n_kv);
     uint32_t n_blocks = div_up(n_rows, s.block_rows), n_chunks = 1;
     if (n_rows <= FEW_ROWS) n_chunks = choose_chunks(&s, n_kv, n_blocks * kv->n_head_kv, n_tokens * n_head);
     struct attention_push push = {
@@ -103,7 +115,7 @@ static void attend(op_frame *f, op_rows q, const op_kv *kv, uint32_t n_past, op_
         .scale = (float)(1 / sqrt(kv->head_dim)),
     };
     push.n_chunks = div_up(n_kv, push.chunk);
-    op_kernel_params params = {.n_bindings = 5, .push_bytes = sizeof push, .constants = s.constants, .n_constants = 4};
+    op_kernel_params params = {.n_bindings = 4, .push_bytes = sizeof push, .constants = s.constants, .n_constants = 5};
     const op_kernel *kernel = get_kernel(f, variant, &params);
     for (uint32_t slice = 0; slice < kv->n_slices; slice++) {
         push.first_head = slice * kv->heads_per_slice;
@@ -111,9 +123,8 @@ static void attend(op_frame *f, op_rows q, const op_kv *kv, uint32_t n_past, op_
         double n_values = (double)n_heads * n_kv * kv->head_dim;
         op_frame_dispatch(f, &(op_dispatch){
                                  .kernel = kernel,
-                                 .spans = {q.span, kv->k[slice], kv->v[slice], push.n_chunks == 1 ? a.span : (vk_span){0},
-                                           push.n_chunks > 1 ? scratch.span : (vk_span){0}},
-                                 .writes = 1 << 3 | 1 << 4,
+                                 .spans = {q.span, kv->k[slice], kv->v[slice], push.n_chunks == 1 ? a.span : scratch.span},
+                                 .writes = 1 << 3,
                                  .push = &push,
                                  .push_bytes = sizeof push,
                                  .groups = {n_blocks, n_heads, push.n_chunks},

@@ -3,16 +3,15 @@
 // A row is one query of one of the `group` heads that share a KV head; rows of a token stand together, so that all rows of a workgroup
 // read the same K and V. Workgroups: x over blocks of rows, y over the KV heads of the slice, z over chunks of the context.
 //
-// With one chunk the result goes to a. With more, each leaves a partial result in scratch, for attention_merge.comp: a record of
-// 1 + HEAD_DIM/4 vec4 for every (token, head, chunk): (maximum, sum, 0, 0), then the weighted sum of V.
+// With one chunk the results are a. With more, each chunk leaves a partial result in scratch, for attention_merge.comp: a record of
+// 1 + HEAD_DIM/4 vec4 for every (token, head, chunk): (maximum, sum of weights, 0, 0), then the weighted sum of V.
 #include "attention_push.h"
 
 layout(push_constant) uniform push_block { attention_push p; };
 layout(std430, binding = 0) readonly buffer q_block { vec4 q_rows[]; };
 layout(std430, binding = 1) readonly buffer k_block { uvec4 k_cache[]; };
 layout(std430, binding = 2) readonly buffer v_block { uvec4 v_cache[]; };
-layout(std430, binding = 3) writeonly buffer a_block { vec4 a_rows[]; };
-layout(std430, binding = 4) writeonly buffer scratch_block { vec4 scratch[]; };
+layout(std430, binding = 3) writeonly buffer results_block { vec4 results[]; };
 
 const float LOWEST = -1.0e30; // a maximum before anything was seen
 

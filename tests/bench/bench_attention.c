@@ -1,7 +1,8 @@
 /* Times of attention alone, decode and prefill, at several depths.
  *     bench_attention [n_head n_head_kv head_dim n_layer]          default: 9 3 64 30, the default model
  * Each line is the median of several frames. A decode frame holds all layers for one token; a prefill frame one layer for 512
- * tokens, printed for all. PUMICE_TEST_DEVICE picks the device. */
+ * tokens, printed for all. PUMICE_TEST_DEVICE picks the device,
+ * PUMICE_BENCH_VARIANT the row of shaders/variants.txt. */
 #include "base/clock.h"
 #include "ops/buffers.h"
 
@@ -122,12 +123,10 @@ int main(int argc, char **argv) {
     must(vk_device_open(getenv("PUMICE_TEST_DEVICE"), &device, &error), &error);
     must(op_kernels_create(device, &b.kernels, &error), &error);
     must(op_frame_create(b.kernels, &b.frame, &error), &error);
-    const char *few = getenv("PUMICE_BENCH_FEW"), *many = getenv("PUMICE_BENCH_MANY");
-    if (few) op_variant_force(b.kernels, "attention_split", few);
-    if (many) op_variant_force(b.kernels, "attention_tile", many);
-    printf("%s, %s; heads %u/%u, head_dim %u, %u layers; %s, %s\n", device->caps.name, device->caps.driver_version, b.n_head,
-           b.n_head_kv, b.head_dim, b.n_layer, op_variant_choose(b.kernels, "attention_split")->name,
-           op_variant_choose(b.kernels, "attention_tile")->name);
+    const char *variant = getenv("PUMICE_BENCH_VARIANT");
+    if (variant) op_variant_force(b.kernels, "attention", variant);
+    printf("%s, %s; heads %u/%u, head_dim %u, %u layers; %s\n", device->caps.name, device->caps.driver_version, b.n_head,
+           b.n_head_kv, b.head_dim, b.n_layer, op_variant_choose(b.kernels, "attention")->name);
     printf(" depth  decode, ms  read GB/s  prefill 512, ms  GFLOP/s\n");
     static const uint32_t depths[] = {0, 512, 2048, 8192, 32768};
     for (size_t i = 0; i < sizeof depths / sizeof *depths; i++) {

@@ -61,13 +61,15 @@ static void run_case(harness *h, attention_case c) {
     harness_expect(h, "a", harness_floats(a.span) + n_cols, reference, magnitude, c.n_tokens, n_cols, K);
 }
 
-/* Every head_dim with every grouping; depths and numbers of tokens take turns. */
+/* Every head_dim with every grouping, of wide heads every other one, because CPU drivers take long to compile them; depths and
+ * numbers of tokens take turns. */
 static void run_cases(harness *h, const uint32_t *n_tokens, uint32_t n_n_tokens) {
     static const uint32_t dims[] = {8, 16, 48, 64, 80, 128, 256}, heads[][2] = {{1, 1}, {8, 4}, {9, 3}, {4, 1}, {32, 4}};
     static const uint32_t n_past[] = {0, 1, 31, 33, 511, 1000};
     for (uint32_t i = 0; i < 7 * 5 * 3; i++) {
         attention_case c = {heads[i % 5][0], heads[i % 5][1], dims[i % 7], n_past[(i + i / 35) % 6],
                             n_tokens[(i + i / 7) % n_n_tokens]};
+        if (c.head_dim >= 128 && i % 35 % 2) continue;
         c.n_ctx = c.n_past + c.n_tokens + i % 2 * 5;
         c.heads_per_slice = i % 3 ? 1 + i % c.n_head_kv : c.n_head_kv;
         c.scale = i % 4 ? 1 : 8;
@@ -78,8 +80,4 @@ static void run_cases(harness *h, const uint32_t *n_tokens, uint32_t n_n_tokens)
 static void test_few(harness *h) { run_cases(h, (const uint32_t[]){1, 3, 2}, 3); }
 static void test_many(harness *h) { run_cases(h, (const uint32_t[]){31, 33, 64, 17}, 4); }
 
-int main(void) {
-    return harness_main(
-        "attention",
-        (harness_test[]){{"attention_split", test_few}, {"attention_tile", test_many}, {"attention_merge", test_few}}, 3);
-}
+int main(void) { return harness_main("attention", (harness_test[]){{"attention", test_few}, {"attention", test_many}}, 3); }
