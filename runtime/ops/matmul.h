@@ -1,0 +1,16 @@
+/* The matrix products, as op_matmul, op_matmul_add and op_matmul_swiglu share them. */
+#ifndef OPS_MATMUL_H
+#define OPS_MATMUL_H
+
+#include "ops/ops.h"
+
+/// The name of an op for a tensor type, as in shaders/variants.txt: "matmul_" → "matmul_q4_1".
+typedef struct op_type_name {
+    char text[48];
+} op_type_name;
+op_type_name op_name_for(const char *prefix, tensor_type type);
+
+/// y = W x, y += W x (add), or with w1 y = silu(W x) * (W1 x), both of one type and shape.
+void op_product(op_frame *f, const op_tensor *w, const op_tensor *w1, op_rows x, op_rows y, bool add);
+
+#endif

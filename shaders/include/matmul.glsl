@@ -1,0 +1,48 @@
+// What the matrix products share: bindings, and the ends of their sums.
+//
+//   binding 0  weights, 1  second weights (SWIGLU), 2  x [n_tokens, n_cols], 3  y
+//
+// SWIGLU: MATS is 2, and y = silu(W0 x) * (W1 x), silu(a) = a / (1 + exp(-a)).     arXiv:2002.05202
+
+#include "matmul_push.h"
+
+layout(push_constant) uniform push_block { matmul_push p; };
+layout(binding = 0) readonly buffer w0_block { uint w0_words[]; };
+layout(binding = 1) readonly buffer w1_block { uint w1_words[]; };
+layout(binding = 2) readonly buffer x_block { float x[]; };
+layout(binding = 2) readonly buffer x4_block { vec4 x4[]; };
+layout(binding = 3) buffer y_block { float y[]; };
+
+#define WORDS w0_words
+#define LOAD16 load16_w0
+#include "weights.glsl"
+#undef WORDS
+#undef LOAD16
+
+#ifdef SWIGLU
+#define nibbles nibbles_w1
+#define WORDS w1_words
+#define LOAD16 load16_w1
+#include "weights.glsl"
+#undef nibbles
+const uint MATS = 2;
+#else
+const uint MATS = 1;
+#endif
+
+void load16(uint mat, uint row, uint half16, out vec4 v[4]) {
+#ifdef SWIGLU
+    if (mat == 1) {
+        load16_w1(row, half16, v);
+        return;
+    }
+#endif
+    load16_w0(row, half16, v);
+}
+
+float silu(float a) { return a / (1 + exp(-a)); }
+
+void store(uint row, uint token, float sum) {
+    uint at = p.y_offset + token * p.y_stride + row;
+    y[at] = p.add != 0 ? y[at] + sum : sum;
+}
