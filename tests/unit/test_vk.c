@@ -178,6 +178,133 @@ static void test_caps(void **state) {
            c->memory_budget ? ", budget" : "");
 }
 
+/* ---- choosing among devices that are not here: one real device answers for several, each with a type and name of its own */
+
+typedef struct fake {
+    VkPhysicalDeviceType type;
+    const char *name;
+    uint32_t version;
+    bool broken; ///< its driver cannot list its extensions
+} fake;
+
+static const fake *fakes;
+static uint32_t n_fakes, n_asked; ///< devices are asked for their properties one after the other
+static PFN_vkEnumeratePhysicalDevices real_enumerate;
+static PFN_vkGetPhysicalDeviceProperties real_properties;
+static PFN_vkEnumerateDeviceExtensionProperties real_extensions;
+
+static VkResult VKAPI_CALL fake_enumerate(VkInstance instance, uint32_t *n, VkPhysicalDevice *devices) {
+    if (devices) {
+        VkPhysicalDevice first;
+        uint32_t one = 1;
+        real_enumerate(instance, &one, &first);
+        for (uint32_t i = 0; i < n_fakes; i++) devices[i] = first;
+    }
+    *n = n_fakes;
+    n_asked = 0;
+    return VK_SUCCESS;
+}
+
+static void VKAPI_CALL fake_properties(VkPhysicalDevice device, VkPhysicalDeviceProperties *p) {
+    real_properties(device, p);
+    const fake *f = &fakes[n_asked++ % n_fakes];
+    p->deviceType = f->type;
+    if (f->version) p->apiVersion = f->version;
+    snprintf(p->deviceName, sizeof p->deviceName, "%s", f->name);
+}
+
+static VkResult VKAPI_CALL fake_extensions(VkPhysicalDevice device, const char *layer, uint32_t *n, VkExtensionProperties *all) {
+    if (fakes[(n_asked + n_fakes - 1) % n_fakes].broken) return VK_ERROR_OUT_OF_HOST_MEMORY;
+    return real_extensions(device, layer, n, all);
+}
+
+static VkResult VKAPI_CALL no_hardware(VkInstance instance, uint32_t *n, VkPhysicalDevice *devices) {
+    (void)instance, (void)n, (void)devices;
+    return VK_ERROR_INITIALIZATION_FAILED;
+}
+
+static void begin_fakes(const fake *list, uint32_t n) {
+    fakes = list;
+    n_fakes = n;
+    real_enumerate = vkEnumeratePhysicalDevices;
+    real_properties = vkGetPhysicalDeviceProperties;
+    real_extensions = vkEnumerateDeviceExtensionProperties;
+    vkEnumeratePhysicalDevices = fake_enumerate;
+    vkGetPhysicalDeviceProperties = fake_properties;
+    vkEnumerateDeviceExtensionProperties = fake_extensions;
+}
+
+static int end_fakes(void **state) {
+    (void)state;
+    if (!real_enumerate) return 0;
+    vkEnumeratePhysicalDevices = real_enumerate;
+    vkGetPhysicalDeviceProperties = real_properties;
+    vkEnumerateDeviceExtensionProperties = real_extensions;
+    real_enumerate = NULL;
+    return 0;
+}
+
+static void expect_opened(const char *which, const char *name) {
+    vk_device *device;
+    MUST(vk_device_open(which, &device, &error));
+    assert_string_equal(device->caps.name, name);
+    vk_device_close(&device);
+}
+
+static void test_choice(void **state) {
+    (void)state;
+    static const fake list[] = {
+        {VK_PHYSICAL_DEVICE_TYPE_CPU, "llvmpipe", 0, false},
+        {VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU, "Old 580", VK_API_VERSION_1_0, false},
+        {VK_PHYSICAL_DEVICE_TYPE_OTHER, "Odd", 0, false},
+        {VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU, "Broken 4090", 0, true},
+        {VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, "Iris 770", 0, false},
+        {VK_PHYSICAL_DEVICE_TYPE_VIRTUAL_GPU, "Virtio", 0, false},
+        {VK_PHYSICAL_DEVICE_TYPE_INTEGRATED_GPU, "Iris 780", 0, false},
+    };
+    begin_fakes(list, 7);
+    pum_device_info infos[7];
+    int n;
+    MUST(vk_devices(infos, 7, &n, &error));
+    assert_int_equal(n, 7);
+    for (int i = 0; i < 7; i++) assert_int_equal(infos[i].used, i == 4);
+    assert_string_equal(infos[0].reason, "not used: a driver that runs on the CPU, and there is a GPU");
+    assert_string_equal(infos[1].reason, "not used: its driver knows Vulkan 1.0 only, 1.1 is needed");
+    assert_string_equal(infos[3].reason, "not used: its driver fails when it is asked what the device can do");
+    assert_string_equal(infos[4].reason, "used: the fastest kind of device here");
+    assert_string_equal(infos[6].reason, "not used: another device is preferred; --device takes this one");
+    expect_opened(NULL, "Iris 770");
+    expect_opened("0", "llvmpipe");
+    expect_opened("VIRT", "Virtio");
+    expect_opened("780", "Iris 780"); // no index, but a part of one name
+    vk_device *device;
+    assert_fails(vk_device_open("iris", &device, &error), PUM_ERR_NO_DEVICE,
+                 "several that match; there is 0: llvmpipe, 1: Old 580");
+    assert_fails(vk_device_open("1", &device, &error), PUM_ERR_NO_DEVICE, "Old 580 cannot be used: its driver knows Vulkan 1.0");
+    assert_fails(vk_device_open("broken", &device, &error), PUM_ERR_NO_DEVICE, "Broken 4090 cannot be used");
+}
+
+static void test_choice_without_a_gpu(void **state) {
+    (void)state;
+    static const fake list[] = {
+        {VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU, "Old", VK_API_VERSION_1_0, false},
+        {VK_PHYSICAL_DEVICE_TYPE_CPU, "llvmpipe", 0, false},
+    };
+    begin_fakes(list, 2);
+    expect_opened(NULL, "llvmpipe");
+    pum_device_info infos[2];
+    int n;
+    MUST(vk_devices(infos, 2, &n, &error));
+    assert_string_equal(infos[1].reason, "used: a driver that runs on the CPU: there is no GPU that could be used");
+    n_fakes = 1;
+    vk_device *device;
+    assert_fails(vk_device_open(NULL, &device, &error), PUM_ERR_NO_DEVICE, "Vulkan 1.0");
+    vkEnumeratePhysicalDevices = no_hardware;
+    MUST(vk_devices(infos, 2, &n, &error));
+    assert_int_equal(n, 0);
+    assert_fails(vk_device_open(NULL, &device, &error), PUM_ERR_NO_DEVICE, "install");
+}
+
 /* ---- memory */
 
 static void test_buffers(void **state) {
@@ -346,6 +473,14 @@ static void scale(vk_commands *c, const vk_pipeline *p, const vk_buffer *src, co
     vk_commands_dispatch(c, p, (vk_span[]){whole(src), whole(dst)}, push, (N_WORDS + 63) / 64, 1, 1);
 }
 
+static PFN_vkCreateDescriptorPool real_create_pool;
+static int n_pools;
+static VkResult VKAPI_CALL count_pools(VkDevice device, const VkDescriptorPoolCreateInfo *info,
+                                       const VkAllocationCallbacks *callbacks, VkDescriptorPool *pool) {
+    n_pools++;
+    return real_create_pool(device, info, callbacks, pool);
+}
+
 /* More dispatches than one descriptor pool holds, each needing the one before; then the same object again. */
 static void test_dispatches(void **state) {
     (void)state;
@@ -353,6 +488,9 @@ static void test_dispatches(void **state) {
     vk_pipeline pipeline = new_scale(3);
     vk_buffer a = new_buffer(4 * N_WORDS, VK_USE_READBACK), b = new_buffer(4 * N_WORDS, VK_USE_READBACK);
     vk_commands *c = new_commands();
+    real_create_pool = dev->fn.vkCreateDescriptorPool;
+    dev->fn.vkCreateDescriptorPool = count_pools;
+    n_pools = 0;
     for (int run = 0; run < 3; run++) {
         uint32_t expected[N_WORDS];
         write_words(a.mapped, N_WORDS, (uint64_t)run);
@@ -369,6 +507,7 @@ static void test_dispatches(void **state) {
         assert_memory_equal(b.mapped, expected, sizeof expected);
         if (dev->caps.timestamp_ns > 0) assert_in_range(ns, 1000, 20000000000u);
     }
+    assert_in_range(n_pools, 2, 3); // and the later runs used them again
     vk_commands_destroy(&c);
     vk_buffer_destroy(dev, &a);
     vk_buffer_destroy(dev, &b);
@@ -636,6 +775,8 @@ static const struct CMUnitTest choosing[] = {
     cmocka_unit_test(test_list),
     cmocka_unit_test(test_default_is_no_cpu_beside_a_gpu),
     cmocka_unit_test(test_unknown_names),
+    cmocka_unit_test_teardown(test_choice, end_fakes),
+    cmocka_unit_test_teardown(test_choice_without_a_gpu, end_fakes),
 };
 
 static const struct CMUnitTest on_device[] = {
