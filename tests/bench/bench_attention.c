@@ -31,9 +31,9 @@ static int by_time(const void *a, const void *b) {
     return (x > y) - (x < y);
 }
 
-/* Milliseconds of a frame of n_layers attentions over n_tokens. */
+/* Milliseconds of a frame of n_layers attentions over n_tokens; *first_ms: of the first one, which may compile. */
 static double time_frames(bench *b, op_rows q, op_rows a, op_rows scratch, const op_kv *kv, uint32_t n_kv_layers,
-                          uint32_t n_layers, uint32_t n_tokens, uint32_t n_past) {
+                          uint32_t n_layers, uint32_t n_tokens, uint32_t n_past, double *first_ms) {
     uint64_t times[MAX_REPEATS], all = 0;
     int n = 0;
     pum_error error;
@@ -44,8 +44,12 @@ static double time_frames(bench *b, op_rows q, op_rows a, op_rows scratch, const
             op_attention(b->frame, op_rows_view(q, 0, n_tokens), &kv[l % n_kv_layers], n_past, op_rows_view(a, 0, n_tokens),
                          scratch);
         must(op_frame_end(b->frame, &error), &error);
-        if (i == 0) continue; // compiles
-        times[n++] = clock_now_ns() - start;
+        uint64_t took = clock_now_ns() - start;
+        if (i == 0) {
+            *first_ms = (double)took * 1e-6;
+            continue;
+        }
+        times[n++] = took;
         all += times[n - 1];
     }
     qsort(times, (size_t)n, sizeof *times, by_time);
@@ -97,11 +101,13 @@ static void run_depth(bench *b, uint32_t depth) {
             fill_span(b, kv[l].v[s]);
         }
     }
-    double decode = time_frames(b, q, a, scratch, kv, n_kv_layers, b->n_layer, 1, depth);
-    double prefill = time_frames(b, q, a, scratch, kv, n_kv_layers, 1, PREFILL, depth);
+    double first[2];
+    double decode = time_frames(b, q, a, scratch, kv, n_kv_layers, b->n_layer, 1, depth, &first[0]);
+    double prefill = time_frames(b, q, a, scratch, kv, n_kv_layers, 1, PREFILL, depth, &first[1]);
     double flop = 4.0 * n_cols * PREFILL * (depth + PREFILL / 2.0);
-    printf("%6u %12.2f %10.2f %14.1f %14.2f\n", depth, decode, 1e-6 * (double)layer_bytes * b->n_layer * depth / n_ctx / decode,
-           prefill * b->n_layer, 1e-6 * flop / prefill);
+    printf("%6u %11.2f %10.2f %10.0f %17.1f %10.2f %10.0f\n", depth, decode,
+           1e-6 * (double)layer_bytes * b->n_layer * depth / n_ctx / decode, first[0], prefill * b->n_layer,
+           1e-6 * flop / prefill, first[1]);
     op_memory_destroy(&memory);
 }
 
@@ -127,7 +133,7 @@ int main(int argc, char **argv) {
     if (variant) op_variant_force(b.kernels, "attention", variant);
     printf("%s, %s; heads %u/%u, head_dim %u, %u layers; %s\n", device->caps.name, device->caps.driver_version, b.n_head,
            b.n_head_kv, b.head_dim, b.n_layer, op_variant_choose(b.kernels, "attention")->name);
-    printf(" depth  decode, ms  read GB/s  prefill 512, ms  GFLOP/s\n");
+    printf(" depth  decode, ms  read GB/s  first, ms  prefill 512, ms    GFLOP/s  first, ms\n");
     static const uint32_t depths[] = {0, 512, 2048, 8192, 32768};
     for (size_t i = 0; i < sizeof depths / sizeof *depths; i++) {
         run_depth(&b, depths[i]);
