@@ -38,7 +38,7 @@ void op_rope_store(op_frame *f, const op_rope *rope, op_rows q, op_rows k, op_ro
         };
         op_frame_dispatch(f, &(op_dispatch){
                                  .kernel = kernel,
-                                 .spans = {n_head ? q.span : (vk_span){0}, k.span, v.span, rope->table, kv->k[s], kv->v[s]},
+                                 .spans = {q.span, k.span, v.span, rope->table, kv->k[s], kv->v[s]},
                                  .writes = 1 << 0 | 1 << 4 | 1 << 5,
                                  .push = &push,
                                  .push_bytes = sizeof push,
