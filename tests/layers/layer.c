@@ -1,0 +1,345 @@
+/* A Vulkan layer for tests: a device that is less than the real one, or that fails. What it does is said in PUMICE_LAYER, words
+ * joined by commas:
+ *
+ *   floor     Vulkan 1.1 and nothing optional: the limits and features that every kernel of the baseline must live with
+ *   discrete  a GPU with memory of its own: device-local memory cannot be mapped, and everything goes through staging
+ *   heap=N    N bytes of device memory
+ *   deny=N    the N-th allocation of device memory finds none
+ *   lose=N    the device is lost at the N-th submission and stays so
+ *   drop=N    the N-th submission does nothing and says nothing
+ *
+ * VK_LAYER_PATH=… VK_INSTANCE_LAYERS=VK_LAYER_PUMICE_test switches it on; named after the validation layer it lies below that,
+ * which then reports what exceeds the lowered limits. For one instance per process. */
+#include <vulkan/vk_layer.h>
+#include <vulkan/vulkan.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define EXPORTED __attribute__((visibility("default")))
+
+static struct {
+    bool floor, discrete;
+    uint64_t heap, deny, lose, drop; ///< 0: off
+} config;
+
+static void read_config(void) {
+    memset(&config, 0, sizeof config);
+    const char *words = getenv("PUMICE_LAYER");
+    while (words && *words) {
+        size_t n = strcspn(words, ",");
+        const char *value = memchr(words, '=', n);
+        uint64_t number = value ? strtoull(value + 1, NULL, 10) : 0;
+        if (strncmp(words, "floor", n) == 0) config.floor = true;
+        if (strncmp(words, "discrete", n) == 0) config.discrete = true;
+        if (strncmp(words, "heap=", 5) == 0) config.heap = number;
+        if (strncmp(words, "deny=", 5) == 0) config.deny = number;
+        if (strncmp(words, "lose=", 5) == 0) config.lose = number;
+        if (strncmp(words, "drop=", 5) == 0) config.drop = number;
+        words += n + (words[n] == ',');
+    }
+}
+
+/* ---- the functions below us */
+
+static VkInstance the_instance;
+static PFN_vkGetInstanceProcAddr next_instance_proc;
+static struct {
+    PFN_vkDestroyInstance DestroyInstance;
+    PFN_vkGetPhysicalDeviceProperties GetPhysicalDeviceProperties;
+    PFN_vkGetPhysicalDeviceProperties2 GetPhysicalDeviceProperties2;
+    PFN_vkGetPhysicalDeviceFeatures GetPhysicalDeviceFeatures;
+    PFN_vkGetPhysicalDeviceFeatures2 GetPhysicalDeviceFeatures2;
+    PFN_vkGetPhysicalDeviceMemoryProperties GetPhysicalDeviceMemoryProperties;
+    PFN_vkGetPhysicalDeviceMemoryProperties2 GetPhysicalDeviceMemoryProperties2;
+    PFN_vkGetPhysicalDeviceQueueFamilyProperties GetPhysicalDeviceQueueFamilyProperties;
+    PFN_vkEnumerateDeviceExtensionProperties EnumerateDeviceExtensionProperties;
+} next;
+
+/* Devices of several drivers have functions of their own; a device and its queues share the loader's key. */
+typedef struct device_entry {
+    void *key;
+    PFN_vkGetDeviceProcAddr GetDeviceProcAddr;
+    PFN_vkDestroyDevice DestroyDevice;
+    PFN_vkAllocateMemory AllocateMemory;
+    PFN_vkGetBufferMemoryRequirements GetBufferMemoryRequirements;
+    PFN_vkQueueSubmit QueueSubmit;
+} device_entry;
+
+enum { MAX_DEVICES = 64 };
+static device_entry devices[MAX_DEVICES];
+static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
+
+static void *key_of(const void *handle) { return *(void *const *)handle; }
+
+static device_entry find_device(const void *handle) {
+    device_entry found = {0};
+    pthread_mutex_lock(&devices_lock);
+    for (int i = 0; i < MAX_DEVICES; i++)
+        if (devices[i].key == key_of(handle)) found = devices[i];
+    pthread_mutex_unlock(&devices_lock);
+    return found;
+}
+
+static void replace_device(void *old_key, device_entry entry) {
+    pthread_mutex_lock(&devices_lock);
+    for (int i = 0; i < MAX_DEVICES; i++)
+        if (devices[i].key == old_key) {
+            devices[i] = entry;
+            break;
+        }
+    pthread_mutex_unlock(&devices_lock);
+}
+
+/* ---- limits */
+
+static void lower_properties(VkPhysicalDeviceProperties *p) {
+    if (config.discrete) p->deviceType = VK_PHYSICAL_DEVICE_TYPE_DISCRETE_GPU;
+    if (!config.floor) return;
+    p->apiVersion = VK_API_VERSION_1_1;
+    VkPhysicalDeviceLimits *l = &p->limits;
+    l->maxStorageBufferRange = 1u << 27;
+    l->minStorageBufferOffsetAlignment = 256;
+    l->maxPushConstantsSize = 128;
+    l->maxComputeSharedMemorySize = 16384;
+    l->maxComputeWorkGroupInvocations = 128;
+    l->maxComputeWorkGroupSize[0] = l->maxComputeWorkGroupSize[1] = 128;
+    l->maxComputeWorkGroupSize[2] = 64;
+    for (int i = 0; i < 3; i++) l->maxComputeWorkGroupCount[i] = 65535;
+    l->timestampComputeAndGraphics = VK_FALSE;
+}
+
+static void VKAPI_CALL layer_GetPhysicalDeviceProperties(VkPhysicalDevice physical, VkPhysicalDeviceProperties *p) {
+    next.GetPhysicalDeviceProperties(physical, p);
+    lower_properties(p);
+}
+
+static void VKAPI_CALL layer_GetPhysicalDeviceProperties2(VkPhysicalDevice physical, VkPhysicalDeviceProperties2 *p) {
+    next.GetPhysicalDeviceProperties2(physical, p);
+    lower_properties(&p->properties);
+    if (!config.floor) return;
+    for (VkBaseOutStructure *s = p->pNext; s; s = s->pNext) {
+        if (s->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SUBGROUP_PROPERTIES)
+            ((VkPhysicalDeviceSubgroupProperties *)(void *)s)->supportedOperations = VK_SUBGROUP_FEATURE_BASIC_BIT;
+        if (s->sType == VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_3_PROPERTIES)
+            ((VkPhysicalDeviceMaintenance3Properties *)(void *)s)->maxMemoryAllocationSize = 1u << 30;
+    }
+}
+
+static void VKAPI_CALL layer_GetPhysicalDeviceFeatures(VkPhysicalDevice physical, VkPhysicalDeviceFeatures *f) {
+    next.GetPhysicalDeviceFeatures(physical, f);
+    if (config.floor) memset(f, 0, sizeof *f);
+}
+
+static size_t size_of_features(VkStructureType type) {
+    switch (type) {
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_16BIT_STORAGE_FEATURES:
+        return sizeof(VkPhysicalDevice16BitStorageFeatures);
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_8BIT_STORAGE_FEATURES:
+        return sizeof(VkPhysicalDevice8BitStorageFeatures);
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_FLOAT16_INT8_FEATURES:
+        return sizeof(VkPhysicalDeviceShaderFloat16Int8Features);
+    case VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_VULKAN_MEMORY_MODEL_FEATURES:
+        return sizeof(VkPhysicalDeviceVulkanMemoryModelFeatures);
+    default:
+        return 0; // not of Vulkan 1.1: nobody who saw our version asks
+    }
+}
+
+static void VKAPI_CALL layer_GetPhysicalDeviceFeatures2(VkPhysicalDevice physical, VkPhysicalDeviceFeatures2 *f) {
+    next.GetPhysicalDeviceFeatures2(physical, f);
+    if (!config.floor) return;
+    memset(&f->features, 0, sizeof f->features);
+    for (VkBaseOutStructure *s = f->pNext; s; s = s->pNext) {
+        size_t n = size_of_features(s->sType);
+        if (n > sizeof *s) memset(s + 1, 0, n - sizeof *s);
+    }
+}
+
+static VkResult VKAPI_CALL layer_EnumerateDeviceExtensionProperties(VkPhysicalDevice physical, const char *layer, uint32_t *n,
+                                                                    VkExtensionProperties *all) {
+    if (!config.floor || layer) return next.EnumerateDeviceExtensionProperties(physical, layer, n, all);
+    *n = 0;
+    return VK_SUCCESS;
+}
+
+static void VKAPI_CALL layer_GetPhysicalDeviceQueueFamilyProperties(VkPhysicalDevice physical, uint32_t *n,
+                                                                    VkQueueFamilyProperties *families) {
+    next.GetPhysicalDeviceQueueFamilyProperties(physical, n, families);
+    for (uint32_t i = 0; families && config.floor && i < *n; i++) families[i].timestampValidBits = 0;
+}
+
+/* ---- memory */
+
+/* Device memory becomes two kinds, one that the host cannot see and one that is the host's; below us both are type 0. */
+static void change_memory(VkPhysicalDeviceMemoryProperties *m) {
+    if (config.heap) m->memoryHeaps[0].size = config.heap;
+    if (!config.discrete) return;
+    m->memoryHeapCount = m->memoryTypeCount = 2;
+    m->memoryHeaps[0].flags = VK_MEMORY_HEAP_DEVICE_LOCAL_BIT;
+    m->memoryHeaps[1] = (VkMemoryHeap){.size = m->memoryHeaps[0].size};
+    m->memoryTypes[1] = (VkMemoryType){m->memoryTypes[0].propertyFlags & ~(VkFlags)VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, 1};
+    m->memoryTypes[0] = (VkMemoryType){VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, 0};
+}
+
+static void VKAPI_CALL layer_GetPhysicalDeviceMemoryProperties(VkPhysicalDevice physical, VkPhysicalDeviceMemoryProperties *m) {
+    next.GetPhysicalDeviceMemoryProperties(physical, m);
+    change_memory(m);
+}
+
+static void VKAPI_CALL layer_GetPhysicalDeviceMemoryProperties2(VkPhysicalDevice physical, VkPhysicalDeviceMemoryProperties2 *m) {
+    next.GetPhysicalDeviceMemoryProperties2(physical, m);
+    change_memory(&m->memoryProperties);
+    for (VkBaseOutStructure *s = m->pNext; s; s = s->pNext) {
+        if (s->sType != VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT) continue;
+        VkPhysicalDeviceMemoryBudgetPropertiesEXT *b = (void *)s;
+        if (config.heap && b->heapBudget[0] > config.heap) b->heapBudget[0] = config.heap;
+    }
+}
+
+static void VKAPI_CALL layer_GetBufferMemoryRequirements(VkDevice device, VkBuffer buffer, VkMemoryRequirements *need) {
+    find_device(device).GetBufferMemoryRequirements(device, buffer, need);
+    if (config.discrete) need->memoryTypeBits |= 2;
+}
+
+static VkResult VKAPI_CALL layer_AllocateMemory(VkDevice device, const VkMemoryAllocateInfo *info,
+                                                const VkAllocationCallbacks *callbacks, VkDeviceMemory *memory) {
+    static _Atomic uint64_t n_allocations;
+    if (atomic_fetch_add(&n_allocations, 1) + 1 == config.deny) return VK_ERROR_OUT_OF_DEVICE_MEMORY;
+    VkMemoryAllocateInfo changed = *info;
+    if (config.discrete) changed.memoryTypeIndex = 0;
+    return find_device(device).AllocateMemory(device, &changed, callbacks, memory);
+}
+
+/* ---- submissions */
+
+static VkResult VKAPI_CALL layer_QueueSubmit(VkQueue queue, uint32_t n, const VkSubmitInfo *infos, VkFence fence) {
+    static _Atomic uint64_t n_submissions;
+    uint64_t i = atomic_fetch_add(&n_submissions, 1) + 1;
+    if (config.lose && i >= config.lose) return VK_ERROR_DEVICE_LOST;
+    if (i == config.drop) n = 0;
+    return find_device(queue).QueueSubmit(queue, n, n ? infos : NULL, fence);
+}
+
+/* ---- the chain */
+
+static PFN_vkVoidFunction VKAPI_CALL layer_GetInstanceProcAddr(VkInstance instance, const char *name);
+static PFN_vkVoidFunction VKAPI_CALL layer_GetDeviceProcAddr(VkDevice device, const char *name);
+
+#define NEXT_OF_INSTANCE(f) next.f = (PFN_vk##f)next_instance_proc(*instance, "vk" #f)
+
+static VkResult VKAPI_CALL layer_CreateInstance(const VkInstanceCreateInfo *info, const VkAllocationCallbacks *callbacks,
+                                                VkInstance *instance) {
+    read_config();
+    VkLayerInstanceCreateInfo *link = (VkLayerInstanceCreateInfo *)(uintptr_t)info->pNext;
+    while (link && (link->sType != VK_STRUCTURE_TYPE_LOADER_INSTANCE_CREATE_INFO || link->function != VK_LAYER_LINK_INFO))
+        link = (VkLayerInstanceCreateInfo *)(uintptr_t)link->pNext;
+    if (!link) return VK_ERROR_INITIALIZATION_FAILED;
+    next_instance_proc = link->u.pLayerInfo->pfnNextGetInstanceProcAddr;
+    link->u.pLayerInfo = link->u.pLayerInfo->pNext;
+    PFN_vkCreateInstance create = (PFN_vkCreateInstance)next_instance_proc(VK_NULL_HANDLE, "vkCreateInstance");
+    VkResult result = create(info, callbacks, instance);
+    if (result != VK_SUCCESS) return result;
+    the_instance = *instance;
+    NEXT_OF_INSTANCE(DestroyInstance);
+    NEXT_OF_INSTANCE(GetPhysicalDeviceProperties);
+    NEXT_OF_INSTANCE(GetPhysicalDeviceProperties2);
+    NEXT_OF_INSTANCE(GetPhysicalDeviceFeatures);
+    NEXT_OF_INSTANCE(GetPhysicalDeviceFeatures2);
+    NEXT_OF_INSTANCE(GetPhysicalDeviceMemoryProperties);
+    NEXT_OF_INSTANCE(GetPhysicalDeviceMemoryProperties2);
+    NEXT_OF_INSTANCE(GetPhysicalDeviceQueueFamilyProperties);
+    NEXT_OF_INSTANCE(EnumerateDeviceExtensionProperties);
+    return VK_SUCCESS;
+}
+
+static void VKAPI_CALL layer_DestroyInstance(VkInstance instance, const VkAllocationCallbacks *callbacks) {
+    next.DestroyInstance(instance, callbacks);
+}
+
+static VkResult VKAPI_CALL layer_CreateDevice(VkPhysicalDevice physical, const VkDeviceCreateInfo *info,
+                                              const VkAllocationCallbacks *callbacks, VkDevice *device) {
+    VkLayerDeviceCreateInfo *link = (VkLayerDeviceCreateInfo *)(uintptr_t)info->pNext;
+    while (link && (link->sType != VK_STRUCTURE_TYPE_LOADER_DEVICE_CREATE_INFO || link->function != VK_LAYER_LINK_INFO))
+        link = (VkLayerDeviceCreateInfo *)(uintptr_t)link->pNext;
+    if (!link) return VK_ERROR_INITIALIZATION_FAILED;
+    PFN_vkGetInstanceProcAddr instance_proc = link->u.pLayerInfo->pfnNextGetInstanceProcAddr;
+    PFN_vkGetDeviceProcAddr device_proc = link->u.pLayerInfo->pfnNextGetDeviceProcAddr;
+    link->u.pLayerInfo = link->u.pLayerInfo->pNext;
+    PFN_vkCreateDevice create = (PFN_vkCreateDevice)instance_proc(the_instance, "vkCreateDevice");
+    VkResult result = create(physical, info, callbacks, device);
+    if (result != VK_SUCCESS) return result;
+    replace_device(NULL, (device_entry){
+                             .key = key_of(*device),
+                             .GetDeviceProcAddr = device_proc,
+                             .DestroyDevice = (PFN_vkDestroyDevice)device_proc(*device, "vkDestroyDevice"),
+                             .AllocateMemory = (PFN_vkAllocateMemory)device_proc(*device, "vkAllocateMemory"),
+                             .GetBufferMemoryRequirements =
+                                 (PFN_vkGetBufferMemoryRequirements)device_proc(*device, "vkGetBufferMemoryRequirements"),
+                             .QueueSubmit = (PFN_vkQueueSubmit)device_proc(*device, "vkQueueSubmit"),
+                         });
+    return VK_SUCCESS;
+}
+
+static void VKAPI_CALL layer_DestroyDevice(VkDevice device, const VkAllocationCallbacks *callbacks) {
+    if (!device) return;
+    device_entry entry = find_device(device);
+    replace_device(entry.key, (device_entry){0});
+    entry.DestroyDevice(device, callbacks);
+}
+
+#define OURS(f)                                                                                                                  \
+    { "vk" #f, (PFN_vkVoidFunction)layer_##f }
+
+typedef struct named {
+    const char *name;
+    PFN_vkVoidFunction function;
+} named;
+
+static const named instance_functions[] = {
+    OURS(GetInstanceProcAddr),
+    OURS(CreateInstance),
+    OURS(DestroyInstance),
+    OURS(CreateDevice),
+    OURS(GetPhysicalDeviceProperties),
+    OURS(GetPhysicalDeviceProperties2),
+    OURS(GetPhysicalDeviceFeatures),
+    OURS(GetPhysicalDeviceFeatures2),
+    OURS(GetPhysicalDeviceMemoryProperties),
+    OURS(GetPhysicalDeviceMemoryProperties2),
+    OURS(GetPhysicalDeviceQueueFamilyProperties),
+    OURS(EnumerateDeviceExtensionProperties),
+};
+
+static const named device_functions[] = {
+    OURS(GetDeviceProcAddr), OURS(DestroyDevice), OURS(AllocateMemory), OURS(GetBufferMemoryRequirements), OURS(QueueSubmit),
+};
+
+static PFN_vkVoidFunction find(const named *all, size_t n, const char *name) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(all[i].name, name) == 0) return all[i].function;
+    return NULL;
+}
+
+static PFN_vkVoidFunction VKAPI_CALL layer_GetDeviceProcAddr(VkDevice device, const char *name) {
+    PFN_vkVoidFunction f = find(device_functions, sizeof device_functions / sizeof *device_functions, name);
+    return f ? f : find_device(device).GetDeviceProcAddr(device, name);
+}
+
+static PFN_vkVoidFunction VKAPI_CALL layer_GetInstanceProcAddr(VkInstance instance, const char *name) {
+    PFN_vkVoidFunction f = find(instance_functions, sizeof instance_functions / sizeof *instance_functions, name);
+    if (!f) f = find(device_functions, sizeof device_functions / sizeof *device_functions, name);
+    return f || !next_instance_proc ? f : next_instance_proc(instance, name);
+}
+
+EXPORTED VkResult VKAPI_CALL vkNegotiateLoaderLayerInterfaceVersion(VkNegotiateLayerInterface *interface) {
+    if (interface->loaderLayerInterfaceVersion > 2) interface->loaderLayerInterfaceVersion = 2;
+    interface->pfnGetInstanceProcAddr = layer_GetInstanceProcAddr;
+    interface->pfnGetDeviceProcAddr = layer_GetDeviceProcAddr;
+    interface->pfnGetPhysicalDeviceProcAddr = NULL;
+    return VK_SUCCESS;
+}
