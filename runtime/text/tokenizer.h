@@ -1,4 +1,5 @@
-/* Tokenizers: SentencePiece BPE with byte fallback, and byte-level BPE (arXiv:1508.07909). The public functions are in pumice.h. */
+/* Tokenizers: SentencePiece BPE with byte fallback, and byte-level BPE (arXiv:1508.07909). The public functions are in pumice.h.
+ */
 #ifndef TEXT_TOKENIZER_H
 #define TEXT_TOKENIZER_H
 
@@ -23,12 +24,13 @@ typedef struct tokenizer_params {
     const char *model; ///< "llama" (SentencePiece) or "gpt2" (byte-level)
     const char *pre;   ///< "default", "gpt-2", "llama-bpe", "smollm", "qwen2", …; NULL: the file does not say
     uint32_t n_vocab;
-    const text_span *tokens;  ///< [n_vocab]
-    const float *scores;      ///< [n_vocab] or NULL
-    const int32_t *kinds;     ///< [n_vocab] token_kind or NULL: all normal
+    const text_span *tokens; ///< [n_vocab]
+    const float *scores;     ///< [n_vocab] or NULL
+    const int32_t *kinds;    ///< [n_vocab] token_kind or NULL: all normal
     uint64_t n_merges;
-    const text_span *merges;  ///< [n_merges] "left right", best first; byte-level only. None: merge by rank (the id of the result).
-    int32_t bos, eos, unk, eot; ///< -1: none
+    const text_span
+        *merges; ///< [n_merges] "left right", best first; byte-level only. None: merge by rank (the id of the result).
+    int32_t bos, eos, unk, eot;              ///< -1: none
     bool add_bos, add_eos, add_space_prefix; ///< the caller sets the defaults of the model kind where the file is silent
 } tokenizer_params;
 
@@ -38,7 +40,11 @@ pum_status tokenizer_create(const tokenizer_params *params, pum_tokenizer **toke
 /// "llama" or "gpt2 (smollm)", for people.
 const char *tokenizer_describe(const pum_tokenizer *tokenizer);
 
-/// A stretch of text; special tokens are looked for only inside stretches where `special` is set. Other merging does cross stretches.
+/// Whether the first space of a text is the tokenizer's own and goes when tokens become text again.
+bool tokenizer_drops_first_space(const pum_tokenizer *tokenizer);
+
+/// A stretch of text; special tokens are looked for only inside stretches where `special` is set. Other merging does cross
+/// stretches.
 typedef struct text_piece {
     const char *bytes;
     size_t n_bytes;
@@ -51,7 +57,7 @@ pum_status tokenizer_encode_pieces(const pum_tokenizer *tokenizer, const text_pi
 
 /// Splits text by the pre-tokenizer rules of `pre` alone ("qwen2", …), for tests and for vocabularies that are not there.
 /// Calls piece for each part in order. Errors as tokenizer_create.
-pum_status pretokenize(const char *pre, const char *text, size_t n_bytes, void (*piece)(void *user, const char *bytes, size_t n_bytes),
-                       void *user, pum_error *err);
+pum_status pretokenize(const char *pre, const char *text, size_t n_bytes,
+                       void (*piece)(void *user, const char *bytes, size_t n_bytes), void *user, pum_error *err);
 
 #endif
