@@ -100,10 +100,20 @@ static void read_features(VkPhysicalDevice physical, const offered *o, vk_featur
 
 /* ---- capabilities */
 
-static void read_driver(const offered *o, VkPhysicalDevice physical, const VkPhysicalDeviceProperties *p, vk_caps *caps) {
-    snprintf(caps->driver, sizeof caps->driver, "unknown");
-    snprintf(caps->driver_version, sizeof caps->driver_version, "%u.%u.%u", VK_API_VERSION_MAJOR(p->driverVersion),
-             VK_API_VERSION_MINOR(p->driverVersion), VK_API_VERSION_PATCH(p->driverVersion));
+/* Without the driver's own words: the vendor, and the number in the vendor's packing. */
+static void guess_driver(const VkPhysicalDeviceProperties *p, vk_caps *caps) {
+    char vendor[32];
+    vk_vendor_name(p->vendorID, vendor);
+    snprintf(caps->driver, sizeof caps->driver, "%s", vendor);
+    uint32_t v = p->driverVersion;
+    if (strcmp(vendor, "NVIDIA") == 0)
+        snprintf(caps->driver_version, sizeof caps->driver_version, "%u.%u.%u", v >> 22, v >> 14 & 255, v >> 6 & 255);
+    else
+        snprintf(caps->driver_version, sizeof caps->driver_version, "%u.%u.%u", VK_API_VERSION_MAJOR(v), VK_API_VERSION_MINOR(v),
+                 VK_API_VERSION_PATCH(v));
+}
+
+static void read_driver(const offered *o, VkPhysicalDevice physical, vk_caps *caps) {
     if (!offers(o, "VK_KHR_driver_properties", VK_API_VERSION_1_2)) return;
     VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
     VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &driver};
@@ -199,6 +209,7 @@ pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *f
     *caps =
         (vk_caps){.vendor_id = p.vendorID, .device_id = p.deviceID, .api_version = p.apiVersion, .type = type_of(p.deviceType)};
     snprintf(caps->name, sizeof caps->name, "%s", p.deviceName);
+    guess_driver(&p, caps);
     if (p.apiVersion < VK_API_VERSION_1_1) { // it cannot be asked more, and is not used
         *features = (vk_features){0};
         return PUM_OK;
@@ -209,7 +220,7 @@ pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *f
     if (status != PUM_OK) return status;
     read_features(physical, &o, features);
     read_limits(physical, caps);
-    read_driver(&o, physical, &p, caps);
+    read_driver(&o, physical, caps);
     read_subgroups(&o, physical, features, caps);
     caps->fp16 = features->float16_int8.shaderFloat16;
     caps->int8 = features->float16_int8.shaderInt8;

@@ -197,7 +197,7 @@ static void VKAPI_CALL layer_GetPhysicalDeviceMemoryProperties2(VkPhysicalDevice
     for (VkBaseOutStructure *s = m->pNext; s; s = s->pNext) {
         if (s->sType != VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT) continue;
         VkPhysicalDeviceMemoryBudgetPropertiesEXT *b = (void *)s;
-        if (config.heap && b->heapBudget[0] > config.heap) b->heapBudget[0] = config.heap;
+        if (config.heap) b->heapBudget[0] = b->heapUsage[0] = 0; // a driver that does not tell
     }
 }
 
