@@ -84,7 +84,8 @@ static void test_logits_of_every_token(void **state) {
         const float *logits = pum_session_logits(single);
         for (int i = 0; i < 512; i++) {
             float difference = fabsf(logits[i] - all[(size_t)t * 512 + (size_t)i]);
-            if (!(difference <= 2e-3f))
+            // A last bit of float32 may turn a K or V into its neighbour in float16.
+            if (!(difference <= 1e-2f))
                 fail_msg("token %d, logit %d: one by one %g, in chunks %g", t, i, logits[i], all[(size_t)t * 512 + (size_t)i]);
         }
     }
