@@ -160,7 +160,7 @@ static void explain(const candidates *c, uint32_t index, pum_device_info *info) 
         reason = "a driver that runs on the CPU, and there is a GPU";
     else
         reason = "another device is preferred; --device takes this one";
-    snprintf(info->reason, sizeof info->reason, "%s: %s", info->used ? "used" : "not used", reason);
+    snprintf(info->reason, sizeof info->reason, "%s", reason);
 }
 
 pum_status vk_devices(pum_device_info *infos, int capacity, int *n_devices, pum_error *err) {

@@ -97,8 +97,8 @@ static void test_list(void **state) {
     for (int i = 0; i < n; i++) {
         assert_int_equal(infos[i].index, i);
         n_used += infos[i].used;
-        assert_memory_equal(infos[i].reason, infos[i].used ? "used: " : "not used: ", infos[i].used ? 6 : 10);
-        assert_true(infos[i].name[0] && infos[i].vendor[0] && infos[i].driver[0] && infos[i].driver_version[0]);
+        assert_true(infos[i].reason[0] && infos[i].name[0] && infos[i].vendor[0] && infos[i].driver[0] &&
+                    infos[i].driver_version[0]);
         assert_true(infos[i].memory_bytes > 0 && infos[i].available_bytes <= infos[i].memory_bytes);
     }
     assert_int_equal(n_used, 1);
@@ -268,11 +268,11 @@ static void test_choice(void **state) {
     MUST(vk_devices(infos, 7, &n, &error));
     assert_int_equal(n, 7);
     for (int i = 0; i < 7; i++) assert_int_equal(infos[i].used, i == 4);
-    assert_string_equal(infos[0].reason, "not used: a driver that runs on the CPU, and there is a GPU");
-    assert_string_equal(infos[1].reason, "not used: its driver knows Vulkan 1.0 only, 1.1 is needed");
-    assert_string_equal(infos[3].reason, "not used: its driver fails when it is asked what the device can do");
-    assert_string_equal(infos[4].reason, "used: the fastest kind of device here");
-    assert_string_equal(infos[6].reason, "not used: another device is preferred; --device takes this one");
+    assert_string_equal(infos[0].reason, "a driver that runs on the CPU, and there is a GPU");
+    assert_string_equal(infos[1].reason, "its driver knows Vulkan 1.0 only, 1.1 is needed");
+    assert_string_equal(infos[3].reason, "its driver fails when it is asked what the device can do");
+    assert_string_equal(infos[4].reason, "the fastest kind of device here");
+    assert_string_equal(infos[6].reason, "another device is preferred; --device takes this one");
     expect_opened(NULL, "Iris 770");
     expect_opened("0", "llvmpipe");
     expect_opened("VIRT", "Virtio");
@@ -295,7 +295,7 @@ static void test_choice_without_a_gpu(void **state) {
     pum_device_info infos[2];
     int n;
     MUST(vk_devices(infos, 2, &n, &error));
-    assert_string_equal(infos[1].reason, "used: a driver that runs on the CPU: there is no GPU that could be used");
+    assert_string_equal(infos[1].reason, "a driver that runs on the CPU: there is no GPU that could be used");
     n_fakes = 1;
     vk_device *device;
     assert_fails(vk_device_open(NULL, &device, &error), PUM_ERR_NO_DEVICE, "Vulkan 1.0");
