@@ -47,7 +47,9 @@ typedef struct vk_device {
     VkPhysicalDeviceMemoryProperties memory;
     vk_caps caps;
     _Atomic uint64_t allocated_bytes; ///< of device memory taken by vk_buffer_create, all uses
-    atomic_bool hung;                 ///< a submission did not end in time: nothing more is submitted or waited for
+    bool unchecked;   ///< set to measure the host alone on a device that accepts work and does nothing: sequence numbers are not
+                      ///< checked
+    atomic_bool hung; ///< a submission did not end in time: nothing more is submitted or waited for
 } vk_device;
 
 /// How a device is offered to the person: filled for each physical device, usable or not.
