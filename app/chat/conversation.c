@@ -1,0 +1,326 @@
+#include "chat/conversation.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { LEAST_ANSWER = 64 }; ///< tokens that an answer should have room for, before old turns are left out
+
+struct conversation {
+    conversation_params params;
+    pum_session *session;
+    pum_sampler *sampler;
+    char **stops;
+    pum_chat_message *turns; ///< roles are static, contents our own
+    size_t n_turns, capacity;
+    size_t first_turn; ///< the oldest turn that is still told to the model (the system turn always is)
+    atomic_bool stop;
+    const conversation_callbacks *callbacks; ///< of the question under way
+    int n_reused;
+};
+
+static pum_status fail_memory(pum_error *err) {
+    if (err) {
+        err->status = PUM_ERR_MEMORY;
+        snprintf(err->message, sizeof err->message, "host memory ran out; close other programs and try again");
+    }
+    return PUM_ERR_MEMORY;
+}
+
+static double now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static bool on_progress(void *user, uint64_t done, uint64_t total) {
+    conversation *c = user;
+    if (c->callbacks && c->callbacks->progress && total > 1)
+        c->callbacks->progress(c->callbacks->user, c->n_reused + (int)done, c->n_reused + (int)total);
+    return !atomic_load(&c->stop);
+}
+
+/* ---- making */
+
+static pum_status copy_stops(conversation *c, pum_error *err) {
+    c->stops = calloc(c->params.n_stops + 1, sizeof *c->stops);
+    if (!c->stops) return fail_memory(err);
+    for (size_t i = 0; i < c->params.n_stops; i++)
+        if (!(c->stops[i] = strdup(c->params.stops[i]))) return fail_memory(err);
+    return PUM_OK;
+}
+
+static pum_status check_template(const conversation *c, pum_error *err) {
+    const pum_chat_message hello = {"user", "Hello"};
+    char *text;
+    pum_status status = pum_chat_text(c->params.file, &hello, 1, true, &text, err);
+    pum_free(text);
+    return status;
+}
+
+pum_status conversation_create(const conversation_params *params, conversation **conversation_out, pum_error *err) {
+    *conversation_out = NULL;
+    conversation *c = calloc(1, sizeof *c);
+    if (!c) return fail_memory(err);
+    c->params = *params;
+    pum_session_params session = {.n_ctx = params->n_ctx, .progress = on_progress, .progress_user = c};
+    pum_status status = check_template(c, err);
+    if (status == PUM_OK) status = copy_stops(c, err);
+    if (status == PUM_OK) status = pum_sampler_create(&params->sampling, &c->sampler, err);
+    if (status == PUM_OK) status = pum_session_create(params->model, &session, &c->session, err);
+    if (status != PUM_OK) conversation_destroy(&c);
+    *conversation_out = c;
+    return status;
+}
+
+static void drop_turns(conversation *c, size_t from) {
+    while (c->n_turns > from) free((char *)c->turns[--c->n_turns].content);
+    if (c->first_turn > c->n_turns) c->first_turn = c->n_turns;
+}
+
+void conversation_destroy(conversation **conversation_in) {
+    conversation *c = *conversation_in;
+    if (!c) return;
+    drop_turns(c, 0);
+    for (size_t i = 0; c->stops && i < c->params.n_stops; i++) free(c->stops[i]);
+    free(c->stops);
+    free(c->turns);
+    pum_sampler_destroy(&c->sampler);
+    pum_session_destroy(&c->session);
+    free(c);
+    *conversation_in = NULL;
+}
+
+/* ---- turns */
+
+static bool has_system(const conversation *c) { return c->n_turns > 0 && strcmp(c->turns[0].role, "system") == 0; }
+
+static pum_status add_turn(conversation *c, const char *role, const char *content, pum_error *err) {
+    if (c->n_turns == c->capacity) {
+        size_t capacity = c->capacity ? 2 * c->capacity : 16;
+        pum_chat_message *turns = realloc(c->turns, capacity * sizeof *turns);
+        if (!turns) return fail_memory(err);
+        c->turns = turns;
+        c->capacity = capacity;
+    }
+    char *copy = strdup(content);
+    if (!copy) return fail_memory(err);
+    c->turns[c->n_turns++] = (pum_chat_message){role, copy};
+    return PUM_OK;
+}
+
+pum_status conversation_set_system(conversation *c, const char *text, pum_error *err) {
+    if (has_system(c)) {
+        free((char *)c->turns[0].content);
+        memmove(c->turns, c->turns + 1, --c->n_turns * sizeof *c->turns);
+        if (c->first_turn > 0) c->first_turn--;
+    }
+    if (!text || !*text) return PUM_OK;
+    pum_status status = add_turn(c, "system", text, err);
+    if (status != PUM_OK) return status;
+    pum_chat_message system = c->turns[c->n_turns - 1];
+    memmove(c->turns + 1, c->turns, (c->n_turns - 1) * sizeof *c->turns);
+    c->turns[0] = system;
+    if (c->first_turn > 0) c->first_turn++;
+    return PUM_OK;
+}
+
+void conversation_clear(conversation *c) {
+    drop_turns(c, has_system(c) ? 1 : 0);
+    c->first_turn = 0;
+    pum_sampler_reset(c->sampler);
+}
+
+const pum_chat_message *conversation_turns(const conversation *c, size_t *n_turns) {
+    *n_turns = c->n_turns;
+    return c->turns;
+}
+
+int conversation_n_ctx(const conversation *c) { return pum_session_n_ctx(c->session); }
+int conversation_n_past(const conversation *c) { return pum_session_n_past(c->session); }
+
+/* ---- the prompt: all turns that fit */
+
+/* Renders the system turn and the turns from `first` on. */
+static pum_status render(const conversation *c, size_t first, int32_t **tokens, size_t *n_tokens, pum_error *err) {
+    pum_chat_message *told = malloc((c->n_turns + 1) * sizeof *told);
+    if (!told) return fail_memory(err);
+    size_t n = 0, begin = has_system(c) ? 1 : 0;
+    if (begin) told[n++] = c->turns[0];
+    for (size_t i = first > begin ? first : begin; i < c->n_turns; i++) told[n++] = c->turns[i];
+    pum_status status = pum_chat_tokens(c->params.file, c->params.tokenizer, told, n, true, tokens, n_tokens, err);
+    free(told);
+    return status;
+}
+
+/* The turns that fit, oldest left out first, in pairs of question and answer. */
+static pum_status make_prompt(conversation *c, int32_t **tokens, size_t *n_tokens, pum_error *err) {
+    size_t n_ctx = (size_t)pum_session_n_ctx(c->session), begin = has_system(c) ? 1 : 0;
+    size_t room = n_ctx > 4 * LEAST_ANSWER ? n_ctx - LEAST_ANSWER : n_ctx - n_ctx / 4;
+    if (c->first_turn < begin) c->first_turn = begin;
+    for (;;) {
+        pum_status status = render(c, c->first_turn, tokens, n_tokens, err);
+        if (status != PUM_OK || *n_tokens <= room) return status;
+        bool last_pair = c->first_turn + 2 >= c->n_turns;
+        if (last_pair && *n_tokens < n_ctx) return PUM_OK; // the question alone: a short answer is better than none
+        size_t n = *n_tokens;
+        pum_free(*tokens);
+        *tokens = NULL;
+        if (last_pair) {
+            if (err) {
+                err->status = PUM_ERR_CONTEXT_FULL;
+                snprintf(err->message, sizeof err->message,
+                         "this message takes %zu tokens with its system turn, the context holds %zu; shorten it or "
+                         "use a larger context (--ctx)",
+                         n, n_ctx);
+            }
+            return PUM_ERR_CONTEXT_FULL;
+        }
+        c->first_turn += 2;
+    }
+}
+
+/* Rewinds to what the session and the prompt have in common, and computes the rest. */
+static pum_status read_prompt(conversation *c, const int32_t *tokens, int n_tokens, pum_error *err) {
+    const int32_t *past = pum_session_tokens(c->session);
+    int n_past = pum_session_n_past(c->session), same = 0;
+    while (same < n_past && same < n_tokens - 1 && past[same] == tokens[same]) same++;
+    pum_status status = pum_session_rewind(c->session, same, err);
+    c->n_reused = same;
+    return status == PUM_OK ? pum_session_append(c->session, tokens + same, n_tokens - same, err) : status;
+}
+
+/* ---- the answer */
+
+/* The text of an answer as it grows. */
+typedef struct answer {
+    char *text;
+    size_t n, capacity;
+    bool failed;
+} answer;
+
+static void add_text(answer *a, const char *text) {
+    size_t n = strlen(text);
+    if (a->failed) return;
+    if (a->capacity - a->n <= n) {
+        size_t capacity = 2 * (a->n + n) + 256;
+        char *grown = realloc(a->text, capacity);
+        if (!grown) {
+            a->failed = true;
+            return;
+        }
+        a->text = grown;
+        a->capacity = capacity;
+    }
+    memcpy(a->text + a->n, text, n + 1);
+    a->n += n;
+}
+
+static bool show(conversation *c, answer *a, const char *text) {
+    if (!*text) return true;
+    add_text(a, text);
+    return c->callbacks->text(c->callbacks->user, text);
+}
+
+static pum_status generate(conversation *c, pum_stream *stream, answer *a, answer_report *report, pum_error *err) {
+    for (;;) {
+        if (atomic_load(&c->stop)) {
+            report->end = ANSWER_STOPPED;
+            return PUM_OK;
+        }
+        if (c->params.n_answer > 0 && report->n_answer == c->params.n_answer) {
+            report->end = ANSWER_LENGTH;
+            return PUM_OK;
+        }
+        int32_t token;
+        const char *text;
+        bool stopped;
+        pum_status status = pum_session_sample(c->session, c->sampler, &token, err);
+        if (status != PUM_OK) return status;
+        if (pum_tokenizer_is_stop(c->params.tokenizer, token)) {
+            report->end = ANSWER_STOP_TOKEN;
+            return PUM_OK;
+        }
+        pum_sampler_accept(c->sampler, token);
+        report->n_answer++;
+        if ((status = pum_stream_push(stream, token, &text, &stopped, err)) != PUM_OK) return status;
+        if (!show(c, a, text)) atomic_store(&c->stop, true);
+        if (stopped) {
+            report->end = ANSWER_STOP_STRING;
+            return PUM_OK;
+        }
+        if (pum_session_n_past(c->session) == pum_session_n_ctx(c->session)) {
+            report->end = ANSWER_CONTEXT_FULL;
+            return PUM_OK;
+        }
+        status = pum_session_append(c->session, &token, 1, err);
+        if (status == PUM_ERR_ABORTED) {
+            report->end = ANSWER_STOPPED;
+            return PUM_OK;
+        }
+        if (status != PUM_OK) return status;
+    }
+}
+
+static pum_status answer_prompt(conversation *c, const int32_t *tokens, int n_tokens, answer *a, answer_report *report,
+                                pum_error *err) {
+    pum_stream *stream = NULL;
+    pum_status status =
+        pum_stream_create(c->params.tokenizer, (const char *const *)c->stops, c->params.n_stops, true, &stream, err);
+    if (status != PUM_OK) return status;
+    double begin = now_ms();
+    report->n_prompt = n_tokens;
+    status = read_prompt(c, tokens, n_tokens, err);
+    report->n_prompt_reused = c->n_reused;
+    report->prompt_ms = now_ms() - begin;
+    for (int i = 0; i < n_tokens && status == PUM_OK; i++) pum_sampler_accept(c->sampler, tokens[i]);
+    begin = now_ms();
+    if (status == PUM_OK) status = generate(c, stream, a, report, err);
+    if (status == PUM_OK && report->end != ANSWER_STOP_STRING) show(c, a, pum_stream_finish(stream));
+    report->answer_ms = now_ms() - begin;
+    pum_stream_destroy(&stream);
+    return status;
+}
+
+pum_status conversation_ask(conversation *c, const char *text, const conversation_callbacks *callbacks, answer_report *report,
+                            pum_error *err) {
+    *report = (answer_report){.end = ANSWER_STOPPED};
+    atomic_store(&c->stop, false);
+    pum_session_clear_abort(c->session);
+    c->callbacks = callbacks;
+    size_t first_turn = c->first_turn;
+    pum_status status = add_turn(c, "user", text, err);
+    if (status != PUM_OK) return status;
+    size_t question = c->n_turns - 1;
+    int32_t *tokens = NULL;
+    size_t n_tokens = 0;
+    answer a = {0};
+    status = make_prompt(c, &tokens, &n_tokens, err);
+    if (status == PUM_OK) status = answer_prompt(c, tokens, (int)n_tokens, &a, report, err);
+    pum_free(tokens);
+    c->callbacks = NULL;
+    if (status == PUM_ERR_ABORTED) { // stopped while the prompt was read
+        report->end = ANSWER_STOPPED;
+        status = PUM_OK;
+    }
+    // An answer that came in part stays, as the person saw it; a question that has none is taken back.
+    if (a.n > 0 || status == PUM_OK) {
+        pum_error ignored;
+        pum_status added = add_turn(c, "assistant", a.text ? a.text : "", &ignored);
+        if (added != PUM_OK) drop_turns(c, question);
+    } else {
+        drop_turns(c, question);
+        c->first_turn = first_turn;
+    }
+    size_t begin = has_system(c) ? 1 : 0;
+    report->n_turns_left_out = c->first_turn > begin ? (int)(c->first_turn - begin) : 0;
+    free(a.text);
+    return status;
+}
+
+void conversation_stop(conversation *c) {
+    atomic_store(&c->stop, true);
+    pum_session_abort(c->session);
+}

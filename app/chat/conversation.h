@@ -1,0 +1,62 @@
+/* A conversation: turns, and the session that computes their answers. Only what changed since the last answer is computed again;
+ * when the context is full, the oldest turns are left out and the system turn stays. */
+#ifndef CHAT_CONVERSATION_H
+#define CHAT_CONVERSATION_H
+
+#include "pumice.h"
+
+/// One thread at a time, except conversation_stop. File, tokenizer and model must outlive it.
+typedef struct conversation conversation;
+
+typedef struct conversation_params {
+    const pum_file *file;
+    const pum_tokenizer *tokenizer;
+    const pum_model *model;
+    int n_ctx; ///< as in pum_session_params
+    pum_sampler_params sampling;
+    const char *const *stops; ///< [n_stops] strings, copied
+    size_t n_stops;
+    int n_answer; ///< tokens of one answer at most; 0: until a stop token or a full context
+} conversation_params;
+
+typedef struct conversation_callbacks {
+    /// A piece of the answer, whole characters; return false to stop.
+    bool (*text)(void *user, const char *text);
+    /// Tokens of the prompt done and in all; may be NULL.
+    void (*progress)(void *user, int done, int total);
+    void *user;
+} conversation_callbacks;
+
+typedef enum answer_end { ANSWER_STOP_TOKEN, ANSWER_STOP_STRING, ANSWER_LENGTH, ANSWER_CONTEXT_FULL, ANSWER_STOPPED } answer_end;
+
+typedef struct answer_report {
+    answer_end end;
+    int n_prompt, n_prompt_reused, n_answer; ///< tokens
+    double prompt_ms, answer_ms;
+    int n_turns_left_out; ///< because the context was full, in all so far
+} answer_report;
+
+/// Errors: those of pum_session_create and pum_sampler_create; PUM_ERR_UNSUPPORTED where the file has no chat template that is
+/// known.
+pum_status conversation_create(const conversation_params *params, conversation **conversation, pum_error *err);
+void conversation_destroy(conversation **conversation);
+
+/// The system turn; NULL: what the template itself puts there. Copied. Errors: PUM_ERR_MEMORY.
+pum_status conversation_set_system(conversation *c, const char *text, pum_error *err);
+/// Forgets all turns but the system's.
+void conversation_clear(conversation *c);
+
+/// Adds a user turn and computes the assistant's, which is added as far as it came.
+/// Whatever fails, the conversation can go on: a user turn that could not be answered at all is taken back.
+/// Errors: those of pum_session_append; PUM_ERR_CONTEXT_FULL when this turn alone does not fit.
+pum_status conversation_ask(conversation *c, const char *text, const conversation_callbacks *callbacks, answer_report *report,
+                            pum_error *err);
+/// Ends the answer that is being computed. Any thread.
+void conversation_stop(conversation *c);
+
+/// The turns, without a system turn that the template puts there itself; valid until the conversation changes.
+const pum_chat_message *conversation_turns(const conversation *c, size_t *n_turns);
+int conversation_n_ctx(const conversation *c);
+int conversation_n_past(const conversation *c);
+
+#endif

@@ -1,0 +1,227 @@
+/* pumice bench: prefill and decode, at several depths, beside the peaks of the device. */
+#include "commands.h"
+#include "json.h"
+
+#include "chat/models.h"
+
+#include <stdio.h>
+#include <time.h>
+
+enum { MAX_REPEATS = 1000 };
+
+typedef struct spread {
+    double median, min, max;
+} spread;
+
+/* One depth. */
+typedef struct bench_run {
+    int depth;
+    spread prefill, decode; ///< tokens per second
+    double prefill_gflop_per_s, decode_gb_per_s;
+    double first_token_ms;
+    pum_stats stats;
+} bench_run;
+
+typedef struct bench {
+    engine e;
+    pum_model_info info;
+    pum_device_info device;
+    pum_device_peaks peaks;
+    double load_ms;
+    bench_run runs[MAX_DEPTHS];
+} bench;
+
+static double now_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
+}
+
+static int compare(const void *a, const void *b) {
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+static spread spread_of(double *values, int n) {
+    if (n == 0) return (spread){0};
+    qsort(values, (size_t)n, sizeof *values, compare);
+    return (spread){n % 2 ? values[n / 2] : (values[n / 2 - 1] + values[n / 2]) / 2, values[0], values[n - 1]};
+}
+
+/* Any ids will do: the work does not depend on them. */
+static void fill_ids(int32_t *ids, int n, int n_vocab) {
+    uint32_t random = 12345;
+    for (int i = 0; i < n; i++) ids[i] = (int32_t)((random = random * 1664525u + 1013904223u) >> 8) % n_vocab;
+}
+
+/* Attention of one token over `position` earlier ones: two products of head_dim for each head and layer. */
+static double attention_flop(const pum_model_info *m, double position) {
+    return 4.0 * m->n_layer * m->n_head * m->head_dim * (position + 1);
+}
+
+static bool measure_once(const options *o, pum_session *s, const int32_t *ids, int n_vocab, double *prefill_ms, double *first_ms,
+                         double *decode_ms) {
+    pum_error err;
+    double begin = now_ms();
+    if (o->n_prompt > 0 && pum_session_append(s, ids, o->n_prompt, &err) != PUM_OK) return engine_error(&err);
+    *prefill_ms = *first_ms = now_ms() - begin;
+    begin = now_ms();
+    for (int i = 0; i < o->n_tokens; i++) {
+        // What a greedy program does between tokens belongs to the time of a token.
+        const float *logits = pum_session_logits(s);
+        int32_t best = 0;
+        for (int v = 1; v < n_vocab && logits; v++)
+            if (logits[v] > logits[best]) best = v;
+        if (pum_session_append(s, &best, 1, &err) != PUM_OK) return engine_error(&err);
+        if (i == 0 && o->n_prompt == 0) *first_ms = now_ms() - begin;
+    }
+    *decode_ms = now_ms() - begin;
+    return true;
+}
+
+static bool measure_depth(bench *b, const options *o, pum_session *s, const int32_t *ids, bench_run *run) {
+    static double prefill[MAX_REPEATS], decode[MAX_REPEATS];
+    pum_error err;
+    if (run->depth > 0 && pum_session_append(s, ids, run->depth, &err) != PUM_OK) return engine_error(&err);
+    for (int r = -1; r < o->n_repeats; r++) { // the first one warms up: drivers compile then
+        double prefill_ms = 0, decode_ms = 0, first_ms = 0;
+        if (pum_session_rewind(s, run->depth, &err) != PUM_OK) return engine_error(&err);
+        if (r == 0) pum_session_reset_stats(s);
+        if (!measure_once(o, s, ids, b->info.n_vocab, &prefill_ms, &first_ms, &decode_ms)) return false;
+        if (r < 0) {
+            run->first_token_ms = first_ms;
+            continue;
+        }
+        prefill[r] = o->n_prompt / prefill_ms * 1e3;
+        decode[r] = o->n_tokens / decode_ms * 1e3;
+    }
+    pum_session_get_stats(s, &run->stats);
+    run->prefill = spread_of(prefill, o->n_repeats);
+    run->decode = spread_of(decode, o->n_repeats);
+    double middle_prefill = run->depth + o->n_prompt / 2.0, middle_decode = run->depth + o->n_prompt + o->n_tokens / 2.0;
+    run->prefill_gflop_per_s = run->prefill.median * (run->stats.flop_per_token + attention_flop(&b->info, middle_prefill)) / 1e9;
+    double bytes = (double)run->stats.weight_bytes_per_token + middle_decode * (double)run->stats.kv_bytes_per_position;
+    run->decode_gb_per_s = run->decode.median * bytes / 1e9;
+    return true;
+}
+
+static bool measure(bench *b, const options *o) {
+    int deepest = 0;
+    for (int i = 0; i < o->n_depths; i++) deepest = o->depths[i] > deepest ? o->depths[i] : deepest;
+    int n_ids = (deepest > o->n_prompt ? deepest : o->n_prompt) + 1;
+    int32_t *ids = malloc((size_t)n_ids * sizeof *ids);
+    pum_session *s = NULL;
+    pum_error err;
+    pum_session_params params = {.n_ctx = deepest + o->n_prompt + o->n_tokens};
+    bool ok = ids != NULL;
+    if (ok) ok = pum_session_create(b->e.model, &params, &s, &err) == PUM_OK || engine_error(&err);
+    if (ok) fill_ids(ids, n_ids, b->info.n_vocab);
+    for (int i = 0; i < o->n_depths && ok; i++) {
+        b->runs[i].depth = o->depths[i];
+        ok = pum_session_rewind(s, 0, &err) == PUM_OK && measure_depth(b, o, s, ids, &b->runs[i]);
+    }
+    pum_session_destroy(&s);
+    free(ids);
+    return ok;
+}
+
+static double percent(double part, double whole) { return whole > 0 ? 100 * part / whole : 0; }
+static json_t *measured(double value) { return value > 0 ? json_number(value) : json_null(); }
+
+static void put_run(json_t *o, const bench *b, const options *opt, const bench_run *r) {
+    const char *version = pum_version(), *commit = strchr(version, '(');
+    json_t *commit_text = commit ? json_stringn(commit + 1, strcspn(commit + 1, ")")) : json_null();
+    json_object_set_new(o, "device", json_text(b->device.name));
+    json_object_set_new(o, "driver", json_sprintf("%s %s", b->device.driver, b->device.driver_version));
+    json_object_set_new(o, "model", json_text(b->info.name));
+    json_object_set_new(o, "n_layer", json_integer(b->info.n_layer));
+    json_object_set_new(o, "depth", json_integer(r->depth));
+    json_object_set_new(o, "repeats", json_integer(opt->n_repeats));
+    json_object_set_new(o, "commit", commit_text);
+    json_object_set_new(o, "path", json_text(opt->path));
+    json_object_set_new(o, "prefill_tokens", json_integer(opt->n_prompt));
+    json_object_set_new(o, "prefill_tokens_per_s", measured(r->prefill.median));
+    json_object_set_new(o, "prefill_tokens_per_s_min", measured(r->prefill.min));
+    json_object_set_new(o, "prefill_tokens_per_s_max", measured(r->prefill.max));
+    json_object_set_new(o, "prefill_gflop_per_s", measured(r->prefill_gflop_per_s));
+    json_object_set_new(o, "decode_tokens", json_integer(opt->n_tokens));
+    json_object_set_new(o, "decode_tokens_per_s", measured(r->decode.median));
+    json_object_set_new(o, "decode_tokens_per_s_min", measured(r->decode.min));
+    json_object_set_new(o, "decode_tokens_per_s_max", measured(r->decode.max));
+    json_object_set_new(o, "decode_gb_per_s", measured(r->decode_gb_per_s));
+    json_object_set_new(o, "read_peak_gb_per_s", measured(b->peaks.read_gb_per_s));
+    json_object_set_new(o, "multiply_peak_gflop_per_s", measured(b->peaks.multiply_gflop_per_s));
+    json_object_set_new(o, "decode_percent_of_peak", measured(percent(r->decode_gb_per_s, b->peaks.read_gb_per_s)));
+    json_object_set_new(o, "prefill_percent_of_peak", measured(percent(r->prefill_gflop_per_s, b->peaks.multiply_gflop_per_s)));
+    json_object_set_new(o, "dispatches_per_token", json_integer(r->stats.dispatches_per_token));
+    json_object_set_new(o, "barriers_per_token", json_integer(r->stats.barriers_per_token));
+    json_object_set_new(o, "host_us_per_token", json_number(r->stats.host_us_per_token));
+    json_object_set_new(o, "load_ms", json_number(b->load_ms));
+    json_object_set_new(o, "first_token_ms", json_number(r->first_token_ms));
+    json_object_set_new(o, "device_bytes", json_integer((json_int_t)r->stats.device_bytes));
+    json_object_set_new(o, "plan_bytes", json_integer((json_int_t)r->stats.plan_bytes));
+}
+
+static int print_json(const bench *b, const options *o) {
+    json_t *all = json_object(), *runs = json_array();
+    put_run(all, b, o, &b->runs[0]);
+    for (int i = 0; i < o->n_depths; i++) {
+        json_t *run = json_object();
+        put_run(run, b, o, &b->runs[i]);
+        json_array_append_new(runs, run);
+    }
+    json_object_set_new(all, "runs", runs);
+    return json_print(all);
+}
+
+static int print_table(const bench *b, const options *o) {
+    printf("%s, %s %s; %s; pumice %s\n", b->device.name, b->device.driver, b->device.driver_version, b->info.name, pum_version());
+    if (!o->host_only)
+        printf("peaks: %.1f GB/s read, %.1f GFLOP/s multiplied\n", b->peaks.read_gb_per_s, b->peaks.multiply_gflop_per_s);
+    printf("ready after %.0f ms, first token after %.0f ms more, %.3f GB on the device (planned %.3f)\n", b->load_ms,
+           b->runs[0].first_token_ms, (double)b->runs[0].stats.device_bytes / 1e9, (double)b->runs[0].stats.plan_bytes / 1e9);
+    printf("%8s  %24s %9s %6s  %24s %7s %6s  %s\n", "depth", "prefill tok/s (min-max)", "GFLOP/s", "peak%",
+           "decode tok/s (min-max)", "GB/s", "peak%", "dispatches");
+    for (int i = 0; i < o->n_depths; i++) {
+        const bench_run *r = &b->runs[i];
+        printf("%8d  %8.2f (%.2f-%.2f) %9.1f %6.1f  %8.2f (%.2f-%.2f) %7.2f %6.1f  %u, %u barriers, host %.0f us\n", r->depth,
+               r->prefill.median, r->prefill.min, r->prefill.max, r->prefill_gflop_per_s,
+               percent(r->prefill_gflop_per_s, b->peaks.multiply_gflop_per_s), r->decode.median, r->decode.min, r->decode.max,
+               r->decode_gb_per_s, percent(r->decode_gb_per_s, b->peaks.read_gb_per_s), r->stats.dispatches_per_token,
+               r->stats.barriers_per_token, r->stats.host_us_per_token);
+    }
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+static bool load(bench *b, const options *o) {
+    pum_error err;
+    if (!o->shape) return engine_open_file(&b->e, o) && engine_open_device(&b->e, o) && engine_load(&b->e);
+    if (!engine_open_device(&b->e, o)) return false;
+    return pum_model_random(b->e.device, o->shape, o->type, 1, NULL, &b->e.model, &err) == PUM_OK || engine_error(&err);
+}
+
+int command_bench(options *o) {
+    if (strcmp(o->path, "host") != 0) {
+        fprintf(stderr, "pumice: error: --path: expected \"host\", got \"%s\": this version decodes through the host only\n",
+                o->path);
+        return 2;
+    }
+    if (o->n_tokens < 0) o->n_tokens = 128;
+    static bench b;
+    pum_error err;
+    double begin = now_ms();
+    bool ok = load(&b, o);
+    b.load_ms = now_ms() - begin;
+    if (ok) {
+        pum_model_get_info(b.e.model, &b.info);
+        pum_device_get_info(b.e.device, &b.device);
+        if (o->host_only)
+            engine_notice("host only: nothing is checked, and the times are those of the host");
+        else
+            ok = pum_device_measure_peaks(b.e.device, &b.peaks, &err) == PUM_OK || engine_error(&err);
+    }
+    ok = ok && measure(&b, o);
+    int status = !ok ? 1 : o->json ? print_json(&b, o) : print_table(&b, o);
+    engine_close(&b.e);
+    return status;
+}

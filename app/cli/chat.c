@@ -1,0 +1,147 @@
+/* pumice chat: turns from a terminal or a pipe. */
+#include "commands.h"
+
+#include "chat/conversation.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+typedef struct chatting {
+    engine e;
+    conversation *c;
+    bool terminal; ///< a person types; otherwise lines come from a pipe
+    bool write_failed;
+    bool showed_progress;
+    int n_left_out; ///< as last said
+} chatting;
+
+static const char HELP[] = "/new          begin a new chat\n"
+                           "/system TEXT  change the system turn (empty: the template's own)\n"
+                           "/save FILE    write the chat as Markdown\n"
+                           "/quit         end (Ctrl-D too)\n"
+                           "Ctrl-C stops an answer.\n";
+
+static bool on_text(void *user, const char *text) {
+    chatting *ch = user;
+    if (ch->showed_progress) fputs("\r\033[K", stderr);
+    ch->showed_progress = false;
+    if (!engine_write(text, strlen(text))) ch->write_failed = true;
+    if (engine_interrupted()) conversation_stop(ch->c);
+    return !ch->write_failed;
+}
+
+static void on_progress(void *user, int done, int total) {
+    chatting *ch = user;
+    if (engine_interrupted()) conversation_stop(ch->c);
+    if (!ch->terminal || !isatty(STDERR_FILENO) || done == total) return;
+    fprintf(stderr, "\rreading %d of %d tokens …", done, total);
+    ch->showed_progress = true;
+}
+
+static bool save(const chatting *ch, const char *path) {
+    size_t n;
+    const pum_chat_message *turns = conversation_turns(ch->c, &n);
+    FILE *file = fopen(path, "w");
+    bool ok = file;
+    for (size_t i = 0; i < n && ok; i++) ok = fprintf(file, "**%s**\n\n%s\n\n", turns[i].role, turns[i].content) > 0;
+    if (file && fclose(file) != 0) ok = false;
+    if (!ok) engine_notice("%s: cannot be written: %s; choose another file", path, strerror(errno));
+    return ok;
+}
+
+/* Returns false to end. */
+static bool obey(chatting *ch, const char *line) {
+    pum_error err;
+    if (strcmp(line, "/quit") == 0) return false;
+    if (strcmp(line, "/new") == 0) {
+        conversation_clear(ch->c);
+        ch->n_left_out = 0;
+        engine_notice("a new chat");
+    } else if (strncmp(line, "/system", 7) == 0 && (line[7] == ' ' || !line[7])) {
+        if (conversation_set_system(ch->c, line[7] ? line + 8 : NULL, &err) != PUM_OK)
+            engine_error(&err);
+        else
+            engine_notice("the system turn is changed");
+    } else if (strncmp(line, "/save ", 6) == 0 && line[6]) {
+        if (save(ch, line + 6)) engine_notice("saved to %s", line + 6);
+    } else if (strcmp(line, "/help") == 0) {
+        fputs(HELP, stderr);
+    } else {
+        engine_notice("%s is not a command; /help lists them", line);
+    }
+    return true;
+}
+
+static bool answer(chatting *ch, const char *line) {
+    conversation_callbacks callbacks = {on_text, on_progress, ch};
+    answer_report report;
+    pum_error err;
+    engine_clear_interrupt();
+    pum_status status = conversation_ask(ch->c, line, &callbacks, &report, &err);
+    if (ch->showed_progress) fputs("\r\033[K", stderr);
+    ch->showed_progress = false;
+    if (ch->write_failed || !engine_write("\n", 1)) return false;
+    if (status != PUM_OK) return engine_error(&err) || ch->terminal; // a person can go on; a script should hear of it
+    if (report.n_turns_left_out > ch->n_left_out)
+        engine_notice("the context is full: the oldest %d turns are left out", report.n_turns_left_out);
+    ch->n_left_out = report.n_turns_left_out;
+    if (report.end == ANSWER_CONTEXT_FULL)
+        engine_notice("the context of %d tokens is full: the answer ends here", conversation_n_ctx(ch->c));
+    engine_clear_interrupt();
+    return true;
+}
+
+static bool talk(chatting *ch) {
+    char *line = NULL;
+    size_t capacity = 0;
+    bool ok = true;
+    while (ok) {
+        if (ch->terminal) engine_write("> ", 2);
+        errno = 0;
+        ssize_t n = getline(&line, &capacity, stdin);
+        if (n < 0) break; // the end, or Ctrl-C at the prompt
+        while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r')) line[--n] = 0;
+        if (n == 0) continue;
+        if (line[0] == '/') {
+            if (!obey(ch, line)) break;
+        } else {
+            ok = answer(ch, line);
+        }
+    }
+    free(line);
+    if (ch->terminal) engine_write("\n", 1);
+    return ok;
+}
+
+int command_chat(options *o) {
+    chatting ch = {.terminal = isatty(STDIN_FILENO)};
+    pum_error err;
+    bool ok = engine_open(&ch.e, o);
+    if (ok) {
+        engine_seed(o);
+        conversation_params params = {
+            .file = ch.e.file,
+            .tokenizer = ch.e.tokenizer,
+            .model = ch.e.model,
+            .n_ctx = o->n_ctx,
+            .sampling = o->sampling,
+            .stops = o->stops,
+            .n_stops = (size_t)o->n_stops,
+            .n_answer = o->n_tokens > 0 ? o->n_tokens : 0,
+        };
+        ok = conversation_create(&params, &ch.c, &err) == PUM_OK || engine_error(&err);
+    }
+    if (ok && o->system) ok = conversation_set_system(ch.c, o->system, &err) == PUM_OK || engine_error(&err);
+    if (ok) {
+        if (ch.terminal) engine_notice("type and press Enter; /help lists commands, Ctrl-D ends");
+        engine_catch_interrupt(NULL);
+        ok = talk(&ch);
+    }
+    conversation_destroy(&ch.c);
+    engine_close(&ch.e);
+    return ok ? 0 : 1;
+}

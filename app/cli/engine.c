@@ -1,0 +1,117 @@
+#include "engine.h"
+
+#include "chat/models.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+bool engine_error(const pum_error *err) {
+    fprintf(stderr, "pumice: error: %s\n", err->message);
+    return false;
+}
+
+void engine_notice(const char *format, ...) {
+    va_list args;
+    va_start(args, format);
+    fputs("pumice: ", stderr);
+    vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    va_end(args);
+}
+
+bool engine_open_file(engine *e, const options *o) {
+    char path[PATHS_MAX];
+    pum_error err;
+    if (models_find(o->model, path, &err) != PUM_OK || pum_file_open(path, &e->file, &err) != PUM_OK ||
+        pum_file_tokenizer(e->file, &e->tokenizer, &err) != PUM_OK)
+        return engine_error(&err);
+    return true;
+}
+
+bool engine_open_device(engine *e, const options *o) {
+    pum_error err;
+    if (pum_device_open(o->device, &e->device, &err) != PUM_OK) return engine_error(&err);
+    pum_device_info info;
+    pum_device_get_info(e->device, &info);
+    if (info.type == PUM_DEVICE_CPU) engine_notice("running on the CPU driver %s: right, but much slower than a GPU", info.name);
+    return true;
+}
+
+bool engine_load(engine *e) {
+    pum_error err;
+    return pum_model_load(e->device, e->file, NULL, &e->model, &err) == PUM_OK || engine_error(&err);
+}
+
+bool engine_open(engine *e, const options *o) { return engine_open_file(e, o) && engine_open_device(e, o) && engine_load(e); }
+
+void engine_close(engine *e) {
+    pum_model_destroy(&e->model);
+    pum_tokenizer_destroy(&e->tokenizer);
+    pum_file_destroy(&e->file);
+    pum_device_destroy(&e->device);
+}
+
+void engine_seed(options *o) {
+    if (o->seed_given || o->sampling.temp == 0) return;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    o->sampling.seed = ((uint64_t)now.tv_sec * 1000000007u ^ (uint64_t)now.tv_nsec << 8 ^ (uint64_t)getpid()) & 0xFFFFFFFF;
+    engine_notice("seed %llu", (unsigned long long)o->sampling.seed);
+}
+
+/* ---- Ctrl-C */
+
+static volatile sig_atomic_t interrupted;
+static pum_session *volatile interrupted_session;
+
+static void on_interrupt(int signal_number) {
+    (void)signal_number;
+    interrupted = 1;
+    if (interrupted_session) pum_session_abort(interrupted_session); // an atomic store: safe in a handler
+}
+
+void engine_catch_interrupt(pum_session *session) {
+    interrupted = 0;
+    interrupted_session = session;
+    struct sigaction action = {.sa_handler = on_interrupt}; // no SA_RESTART: a read from the terminal ends too
+    sigaction(SIGINT, &action, NULL);
+}
+
+bool engine_interrupted(void) { return interrupted; }
+void engine_clear_interrupt(void) { interrupted = 0; }
+
+/* ---- files */
+
+char *engine_read_all(const char *path, size_t *n_bytes) {
+    FILE *file = path ? fopen(path, "rb") : stdin;
+    size_t n = 0, capacity = 1 << 16;
+    char *bytes = file ? malloc(capacity) : NULL;
+    while (bytes) {
+        n += fread(bytes + n, 1, capacity - n - 1, file);
+        if (n + 1 < capacity) break;
+        char *grown = realloc(bytes, capacity *= 2);
+        if (!grown) free(bytes);
+        bytes = grown;
+    }
+    if (!bytes || ferror(file)) {
+        fprintf(stderr, "pumice: error: %s: cannot be read: %s\n", path ? path : "standard input", strerror(errno));
+        free(bytes);
+        bytes = NULL;
+    }
+    if (file && file != stdin) fclose(file);
+    if (bytes) bytes[n] = 0;
+    *n_bytes = n;
+    return bytes;
+}
+
+bool engine_write(const char *bytes, size_t n_bytes) {
+    if (fwrite(bytes, 1, n_bytes, stdout) == n_bytes && fflush(stdout) == 0) return true;
+    fprintf(stderr, "pumice: error: standard output: cannot be written: %s\n", strerror(errno));
+    return false;
+}

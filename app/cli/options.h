@@ -1,0 +1,40 @@
+/* The options of all commands: one table, one parser. */
+#ifndef CLI_OPTIONS_H
+#define CLI_OPTIONS_H
+
+#include "pumice.h"
+
+enum { MAX_STOPS = 16, MAX_DEPTHS = 16 };
+
+typedef struct options {
+    const char *model, *device, *prompt, *prompt_file, *system, *file, *tokens_file, *out_file, *shape, *type, *path;
+    const char *stops[MAX_STOPS];
+    int n_stops;
+    int n_ctx;    ///< -1: not given
+    int n_tokens; ///< -1: not given
+    int n_prompt, n_repeats, n_chunk;
+    int depths[MAX_DEPTHS];
+    int n_depths;
+    pum_sampler_params sampling;
+    bool seed_given;
+    bool echo, chat, json, special, no_bos, host_only;
+} options;
+
+/// Which commands an option belongs to.
+typedef enum command_set {
+    FOR_RUN = 1,
+    FOR_CHAT = 2,
+    FOR_DEVICES = 4,
+    FOR_INFO = 8,
+    FOR_TOKENIZE = 16,
+    FOR_DETOKENIZE = 32,
+    FOR_LOGITS = 64,
+    FOR_BENCH = 128,
+} command_set;
+
+/// Fills options from argv [argc] (without program and command). Returns false after a sentence on stderr: exit with 2.
+bool options_parse(options *o, command_set command, int argc, char **argv);
+/// Prints the options of a command.
+void options_help(command_set command);
+
+#endif
