@@ -1,6 +1,7 @@
 #include "vk/memory.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 
 static const VkMemoryPropertyFlags LOCAL = VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT;
 static const VkMemoryPropertyFlags HOST = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
@@ -52,24 +53,42 @@ static VkResult allocate(vk_device *device, const VkMemoryRequirements *need, vk
     return result;
 }
 
-static pum_status too_large(vk_device *device, uint64_t n_bytes, uint64_t available, const char *what, pum_error *err) {
-    return pum_fail(
-        err, PUM_ERR_DEVICE_MEMORY,
-        "%s: needed %.3f GB of memory on %s, got %.3f GB that are free; use a smaller context (--ctx) or model, or close "
-        "other programs",
-        what, (double)n_bytes / 1e9, device->caps.name, (double)available / 1e9);
+/* A size for people. */
+typedef struct size_text {
+    char text[24];
+} size_text;
+
+static size_text size_of(uint64_t n_bytes) {
+    size_text s;
+    double n = (double)n_bytes;
+    if (n >= 1e9)
+        snprintf(s.text, sizeof s.text, "%.2f GB", n / 1e9);
+    else if (n >= 1e6)
+        snprintf(s.text, sizeof s.text, "%.1f MB", n / 1e6);
+    else
+        snprintf(s.text, sizeof s.text, "%.1f kB", n / 1e3);
+    return s;
 }
+
+static const char REMEDY[] = "use a smaller context (--ctx) or model, or close other programs";
 
 /* What is refused before the driver is asked: many drivers promise more than there is and fail, or stall, when it is used. */
 static pum_status check_size(vk_device *device, uint64_t n_bytes, vk_use use, const char *what, pum_error *err) {
+    const vk_caps *caps = &device->caps;
     if (n_bytes == 0) return pum_fail(err, PUM_ERR_ARGUMENT, "%s: expected a size for a buffer, got 0 bytes", what);
     uint64_t available = vk_device_available_bytes(device);
-    if (use == VK_USE_DEVICE && n_bytes > available) return too_large(device, n_bytes, available, what, err);
-    if (n_bytes > device->caps.max_allocation_bytes)
-        return pum_fail(err, PUM_ERR_DEVICE_MEMORY,
-                        "%s: needed %.3f GB in one piece, %s gives %.3f GB at most; use a smaller context (--ctx) or model", what,
-                        (double)n_bytes / 1e9, device->caps.name, (double)device->caps.max_allocation_bytes / 1e9);
+    if (use == VK_USE_DEVICE && n_bytes > available)
+        return pum_fail(err, PUM_ERR_DEVICE_MEMORY, "%s: needed %s of memory on %s, got %s that are free; %s", what,
+                        size_of(n_bytes).text, caps->name, size_of(available).text, REMEDY);
+    if (n_bytes > caps->max_allocation_bytes)
+        return pum_fail(err, PUM_ERR_DEVICE_MEMORY, "%s: needed %s in one piece, %s gives %s at most; %s", what,
+                        size_of(n_bytes).text, caps->name, size_of(caps->max_allocation_bytes).text, REMEDY);
     return PUM_OK;
+}
+
+static pum_status fail_denied(vk_device *device, uint64_t n_bytes, const char *what, pum_error *err) {
+    return pum_fail(err, PUM_ERR_DEVICE_MEMORY, "%s: needed %s of memory on %s, got none though %s should be free; %s", what,
+                    size_of(n_bytes).text, device->caps.name, size_of(vk_device_available_bytes(device)).text, REMEDY);
 }
 
 pum_status vk_buffer_create(vk_device *device, uint64_t n_bytes, vk_use use, const char *what, vk_buffer *buffer,
@@ -89,7 +108,7 @@ pum_status vk_buffer_create(vk_device *device, uint64_t n_bytes, vk_use use, con
     device->fn.vkGetBufferMemoryRequirements(device->handle, buffer->handle, &need);
     VkResult result = allocate(device, &need, use, &buffer->memory, &flags);
     if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_OUT_OF_HOST_MEMORY) {
-        status = too_large(device, n_bytes, vk_device_available_bytes(device), what, err);
+        status = fail_denied(device, n_bytes, what, err);
         goto fail;
     }
     VK_TRY(result, what);

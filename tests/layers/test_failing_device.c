@@ -137,7 +137,7 @@ static int fail_everywhere(const char *how, pum_status expected, const char *sen
 
 static void test_denied_memory(void **state) {
     (void)state;
-    assert_true(fail_everywhere("deny", PUM_ERR_DEVICE_MEMORY, " GB ", false) >= 5);
+    assert_true(fail_everywhere("deny", PUM_ERR_DEVICE_MEMORY, "got none though", false) >= 5);
 }
 
 static void test_lost_device(void **state) {
