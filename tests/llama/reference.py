@@ -17,6 +17,7 @@ The model is that of arXiv:2302.13971: x += Wo attn(rope(Wq n), rope(Wk n), Wv n
 n = rmsnorm(x) each time.
 """
 import argparse
+import glob
 import hashlib
 import json
 import math
@@ -25,6 +26,10 @@ import os
 import shutil
 import struct
 import sys
+
+# One thread: with more, OpenBLAS's threads wait for each other by spinning, and on a busy machine of two cores the same work took
+# 259 s where one thread takes 20 s.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import numpy as np
 
@@ -406,14 +411,17 @@ def run_cached(args, command, out):
     """Writes through a temporary file, so that nothing half-written is ever used or kept."""
     kept = None
     if args.cache:
-        parts = [checksum(args.model), checksum(args.ids), checksum(os.path.abspath(__file__)), args.command, str(getattr(args, "n", 0))]
-        name = hashlib.sha256(" ".join(parts).encode()).hexdigest()[:32] + os.path.splitext(out)[1]
+        what = f"{checksum(args.model)} {checksum(args.ids)} {getattr(args, 'n', 0)}"
+        stem = os.path.join(args.cache, f"{args.command}-{hashlib.sha256(what.encode()).hexdigest()[:16]}-")
+        kept = stem + checksum(os.path.abspath(__file__))[:16] + os.path.splitext(out)[1]
         os.makedirs(args.cache, exist_ok=True)
-        kept = os.path.join(args.cache, name)
         if os.path.exists(kept):
             shutil.copyfile(kept, out)
             return
-    temporary = (kept or out) + f".{os.getpid()}.part"
+        for older in glob.glob(glob.escape(stem) + "*"):  # of an earlier version of this file
+            if not older.endswith(".part"):  # that of another run
+                os.unlink(older)
+    temporary = f"{kept or out}.{os.getpid()}.part"
     try:
         command(args, temporary)
         os.replace(temporary, kept or out)
