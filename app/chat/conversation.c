@@ -16,6 +16,7 @@ struct conversation {
     pum_chat_message *turns; ///< roles are static, contents our own
     size_t n_turns, capacity;
     size_t first_turn; ///< the oldest turn that is still told to the model (the system turn always is)
+    bool plain;
     atomic_bool stop;
     const conversation_callbacks *callbacks; ///< of the question under way
     int n_reused;
@@ -52,13 +53,16 @@ static pum_status copy_stops(conversation *c, pum_error *err) {
     return PUM_OK;
 }
 
-static pum_status check_template(const conversation *c, pum_error *err) {
+static pum_status check_template(conversation *c, pum_error *err) {
     const pum_chat_message hello = {"user", "Hello"};
     char *text;
     pum_status status = pum_chat_text(c->params.file, &hello, 1, true, &text, err);
     pum_free(text);
-    return status;
+    c->plain = status == PUM_ERR_UNSUPPORTED && c->params.allow_plain;
+    return c->plain ? PUM_OK : status;
 }
+
+bool conversation_is_plain(const conversation *c) { return c->plain; }
 
 pum_status conversation_create(const conversation_params *params, conversation **conversation_out, pum_error *err) {
     *conversation_out = NULL;
@@ -143,6 +147,25 @@ int conversation_n_past(const conversation *c) { return pum_session_n_past(c->se
 
 /* ---- the prompt: all turns that fit */
 
+/* All that was said, one after another, as a base model goes on with it. */
+static pum_status render_plain(const conversation *c, const pum_chat_message *told, size_t n, int32_t **tokens, size_t *n_tokens,
+                               pum_error *err) {
+    size_t n_bytes = 1;
+    for (size_t i = 0; i < n; i++) n_bytes += strlen(told[i].content) + 1;
+    char *text = malloc(n_bytes);
+    if (!text) return fail_memory(err);
+    size_t at = 0;
+    for (size_t i = 0; i < n; i++) {
+        // An answer goes on where its question ended; a new question begins a new line.
+        if (i > 0 && strcmp(told[i].role, "user") == 0) text[at++] = '\n';
+        memcpy(text + at, told[i].content, strlen(told[i].content));
+        at += strlen(told[i].content);
+    }
+    pum_status status = pum_tokenizer_encode(c->params.tokenizer, text, at, PUM_ENCODE_BOS, tokens, n_tokens, err);
+    free(text);
+    return status;
+}
+
 /* Renders the system turn and the turns from `first` on. */
 static pum_status render(const conversation *c, size_t first, int32_t **tokens, size_t *n_tokens, pum_error *err) {
     pum_chat_message *told = malloc((c->n_turns + 1) * sizeof *told);
@@ -150,7 +173,8 @@ static pum_status render(const conversation *c, size_t first, int32_t **tokens, 
     size_t n = 0, begin = has_system(c) ? 1 : 0;
     if (begin) told[n++] = c->turns[0];
     for (size_t i = first > begin ? first : begin; i < c->n_turns; i++) told[n++] = c->turns[i];
-    pum_status status = pum_chat_tokens(c->params.file, c->params.tokenizer, told, n, true, tokens, n_tokens, err);
+    pum_status status = c->plain ? render_plain(c, told, n, tokens, n_tokens, err)
+                                 : pum_chat_tokens(c->params.file, c->params.tokenizer, told, n, true, tokens, n_tokens, err);
     free(told);
     return status;
 }
@@ -268,7 +292,7 @@ static pum_status answer_prompt(conversation *c, const int32_t *tokens, int n_to
                                 pum_error *err) {
     pum_stream *stream = NULL;
     pum_status status =
-        pum_stream_create(c->params.tokenizer, (const char *const *)c->stops, c->params.n_stops, true, &stream, err);
+        pum_stream_create(c->params.tokenizer, (const char *const *)c->stops, c->params.n_stops, !c->plain, &stream, err);
     if (status != PUM_OK) return status;
     double begin = now_ms();
     report->n_prompt = n_tokens;

@@ -16,7 +16,8 @@ typedef struct conversation_params {
     pum_sampler_params sampling;
     const char *const *stops; ///< [n_stops] strings, copied
     size_t n_stops;
-    int n_answer; ///< tokens of one answer at most; 0: until a stop token or a full context
+    bool allow_plain; ///< without a known template the turns are told as plain text, one after another
+    int n_answer;     ///< tokens of one answer at most; 0: until a stop token or a full context
 } conversation_params;
 
 typedef struct conversation_callbacks {
@@ -40,6 +41,9 @@ typedef struct answer_report {
 /// known.
 pum_status conversation_create(const conversation_params *params, conversation **conversation, pum_error *err);
 void conversation_destroy(conversation **conversation);
+
+/// Whether the turns are told as plain text, because the file has no template that is known.
+bool conversation_is_plain(const conversation *c);
 
 /// The system turn; NULL: what the template itself puts there. Copied. Errors: PUM_ERR_MEMORY.
 pum_status conversation_set_system(conversation *c, const char *text, pum_error *err);

@@ -53,9 +53,9 @@ int command_devices(options *o) {
         engine_notice("no Vulkan device; install your GPU's Vulkan driver, or a CPU driver (Debian: mesa-vulkan-drivers)");
     for (int i = 0; i < n; i++) {
         const pum_device_info *d = &devices[i];
-        printf("%c %d  %s\n     %s, %s %s, Vulkan %u.%u, %.1f GB (%.1f GB free)\n     %s\n", d->used ? '*' : ' ', d->index,
+        printf("%c %d  %s\n     %s, %s %s, Vulkan %u.%u, %.1f GB (%.1f GB free)\n     %s: %s\n", d->used ? '*' : ' ', d->index,
                d->name, type_name(d->type), d->driver, d->driver_version, d->api_version >> 22 & 127, d->api_version >> 12 & 1023,
-               (double)d->memory_bytes / 1e9, (double)d->available_bytes / 1e9, d->reason);
+               (double)d->memory_bytes / 1e9, (double)d->available_bytes / 1e9, d->used ? "used" : "not used", d->reason);
     }
     return fflush(stdout) == 0 ? 0 : 1;
 }

@@ -136,8 +136,8 @@ static void attend(op_frame *f, op_rows q, const op_kv *kv, uint32_t n_past, op_
 }
 
 void op_attention(op_frame *f, op_rows q, const op_kv *kv, uint32_t n_past, op_rows a, op_rows scratch) {
-    uint32_t n_tokens = q.n_rows, n_head = q.n_cols / kv->head_dim;
-    assert(kv->head_dim % 8 == 0 && kv->head_dim <= 256 && q.n_cols % kv->head_dim == 0 && n_head % kv->n_head_kv == 0);
+    uint32_t n_tokens = q.n_rows;
+    assert(kv->head_dim % 8 == 0 && kv->head_dim <= 256 && q.n_cols % (kv->head_dim * kv->n_head_kv) == 0);
     assert(a.n_rows == n_tokens && a.n_cols == q.n_cols && n_past + n_tokens <= kv->n_ctx);
     assert(scratch.n_rows >= OP_ATTENTION_SCRATCH_ROWS && scratch.n_cols >= kv->head_dim + 4 && scratch.first_row == 0);
     double flop_per_token = 4.0 * q.n_cols * (n_past + n_tokens);

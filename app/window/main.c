@@ -1,0 +1,186 @@
+/* pumice-chat: the window. It sleeps until something happens, and draws a frame only when there is something new to see. */
+#include "ui.h"
+
+#include "pumice.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct window {
+    SDL_Window *sdl;
+    SDL_Renderer *sdl_renderer;
+    renderer *renderer;
+    fonts *fonts;
+    worker *worker;
+    draw_list list;
+    ui ui;
+    uint32_t wake;
+    float dpi_scale, drawn_scale;
+} window;
+
+typedef struct arguments {
+    const char *model, *device;
+    int n_ctx;
+    bool dark;
+    float scale;
+} arguments;
+
+static const char USAGE[] = "usage: pumice-chat [-m FILE] [--device N|NAME] [--ctx N] [--theme light|dark] [--scale X]\n";
+
+static bool fail(const char *what, const char *why) {
+    fprintf(stderr, "pumice: error: %s: %s\n", what, why);
+    return false;
+}
+
+/* Returns an exit status to end with, or -1 to go on. */
+static int parse(arguments *a, int argc, char **argv) {
+    *a = (arguments){.n_ctx = -1, .scale = 1};
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0) {
+            fputs(USAGE, stdout);
+            return 0;
+        }
+        if (strcmp(argv[i], "--version") == 0) {
+            printf("pumice %s\n", pum_version());
+            return 0;
+        }
+        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        char *end = NULL;
+        bool good = value;
+        if (value && strcmp(argv[i], "-m") == 0) {
+            a->model = value;
+        } else if (value && strcmp(argv[i], "--device") == 0) {
+            a->device = value;
+        } else if (value && strcmp(argv[i], "--ctx") == 0) {
+            long n = strtol(value, &end, 10);
+            good = end != value && *end == 0 && n >= 0 && n <= INT32_MAX;
+            a->n_ctx = (int)n;
+        } else if (value && strcmp(argv[i], "--theme") == 0) {
+            good = strcmp(value, "light") == 0 || strcmp(value, "dark") == 0;
+            a->dark = value[0] == 'd';
+        } else if (value && strcmp(argv[i], "--scale") == 0) {
+            a->scale = strtof(value, &end);
+            good = end != value && *end == 0 && a->scale >= 0.5f && a->scale <= 5;
+        } else {
+            good = false;
+        }
+        if (!good) {
+            fprintf(stderr, "pumice: error: %s: not understood\n%s", argv[i], USAGE);
+            return 2;
+        }
+        i++;
+    }
+    return -1;
+}
+
+/* Pixels of the output for one of the window's points, times what the desktop asks for. */
+static void measure(window *w, float scale) {
+    int width, height, points;
+    SDL_GetRendererOutputSize(w->sdl_renderer, &width, &height);
+    SDL_GetWindowSize(w->sdl, &points, NULL);
+    w->ui.width = width;
+    w->ui.height = height;
+    w->dpi_scale = points > 0 ? (float)width / (float)points : 1;
+    if (scale > 0) ui_set_scale(&w->ui, scale * w->dpi_scale);
+}
+
+static bool open_window(window *w, const arguments *a) {
+    SDL_SetHint(SDL_HINT_IME_SHOW_UI, "1");
+    SDL_SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");
+    if (SDL_Init(SDL_INIT_VIDEO) != 0)
+        return fail("the window cannot be opened; on a machine without a display use `pumice chat`", SDL_GetError());
+    if (TTF_Init() != 0) return fail("fonts cannot be drawn", TTF_GetError());
+    w->wake = SDL_RegisterEvents(1);
+    w->sdl = SDL_CreateWindow("Pumice", SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, 900, 700,
+                              SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
+    if (!w->sdl) return fail("the window cannot be opened", SDL_GetError());
+    SDL_SetWindowMinimumSize(w->sdl, 320, 280);
+    w->sdl_renderer = SDL_CreateRenderer(w->sdl, -1, 0);
+    if (!w->sdl_renderer) w->sdl_renderer = SDL_CreateRenderer(w->sdl, -1, SDL_RENDERER_SOFTWARE);
+    if (!w->sdl_renderer) return fail("the window cannot be drawn", SDL_GetError());
+    w->renderer = renderer_create(w->sdl_renderer);
+    w->fonts = fonts_open(16);
+    if (!w->fonts)
+        return fail("no font was found",
+                    "install one, such as fonts-dejavu-core (and fonts-noto-cjk for Chinese, Japanese and Korean)");
+    w->worker = worker_start(w->wake, a->device, a->n_ctx);
+    if (!w->renderer || !w->worker || !ui_init(&w->ui, w->worker, w->fonts, a->dark ? &theme_dark : &theme_light))
+        return fail("the window", "memory ran out");
+    measure(w, a->scale);
+    return true;
+}
+
+static void close_window(window *w) {
+    if (w->sdl) SDL_HideWindow(w->sdl); // at once, whatever the engine still has to finish
+    worker_stop(&w->worker);
+    ui_free(&w->ui);
+    draw_free(&w->list);
+    renderer_destroy(&w->renderer);
+    fonts_close(&w->fonts);
+    if (w->sdl_renderer) SDL_DestroyRenderer(w->sdl_renderer);
+    if (w->sdl) SDL_DestroyWindow(w->sdl);
+    if (TTF_WasInit()) TTF_Quit();
+    SDL_Quit();
+}
+
+static void draw(window *w) {
+    if (w->drawn_scale != w->ui.scale) renderer_forget(w->renderer);
+    w->drawn_scale = w->ui.scale;
+    ui_frame(&w->ui, &w->list);
+    renderer_draw(w->renderer, w->fonts, &w->list);
+    SDL_RenderPresent(w->sdl_renderer);
+    // The input method puts its candidates beside the caret; its rectangle is in points.
+    SDL_Rect caret = w->ui.caret;
+    SDL_Rect points = {(int)((float)caret.x / w->dpi_scale), (int)((float)caret.y / w->dpi_scale), 2,
+                       (int)((float)caret.h / w->dpi_scale)};
+    SDL_SetTextInputRect(&points);
+}
+
+static bool handle(window *w, SDL_Event *event) {
+    if (event->type == SDL_MOUSEBUTTONDOWN) { // points to pixels
+        event->button.x = (int)((float)event->button.x * w->dpi_scale);
+        event->button.y = (int)((float)event->button.y * w->dpi_scale);
+    }
+    bool changed = ui_event(&w->ui, event, w->wake);
+    if (event->type == SDL_WINDOWEVENT) {
+        float before = w->dpi_scale;
+        measure(w, 0);
+        if (w->dpi_scale != before) ui_set_scale(&w->ui, w->ui.scale / before * w->dpi_scale);
+    }
+    if (event->type == SDL_RENDER_TARGETS_RESET || event->type == SDL_RENDER_DEVICE_RESET) renderer_forget(w->renderer);
+    return changed;
+}
+
+/* Events that wait are all taken before a frame is drawn, and streaming draws at most about 60 frames a second. */
+static void live(window *w) {
+    enum { FRAME_MS = 16 };
+    SDL_StartTextInput();
+    draw(w);
+    while (!w->ui.quit) {
+        SDL_Event event;
+        if (!SDL_WaitEvent(&event)) continue;
+        uint64_t begin = SDL_GetTicks64();
+        bool changed = handle(w, &event);
+        while (!w->ui.quit && SDL_PollEvent(&event)) changed = handle(w, &event) || changed;
+        if (!changed || w->ui.quit) continue;
+        draw(w);
+        uint64_t took = SDL_GetTicks64() - begin;
+        if (took < FRAME_MS) SDL_Delay((uint32_t)(FRAME_MS - took));
+    }
+}
+
+int main(int argc, char **argv) {
+    arguments a;
+    int status = parse(&a, argc, argv);
+    if (status >= 0) return status;
+    static window w;
+    bool ok = open_window(&w, &a);
+    if (ok) {
+        w.ui.loading = true;
+        worker_load(w.worker, a.model);
+        live(&w);
+    }
+    close_window(&w);
+    return ok ? 0 : 1;
+}

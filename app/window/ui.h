@@ -1,0 +1,46 @@
+/* The window's state, what events do to it, and what it looks like. Knows the worker, but nothing of SDL's window or renderer. */
+#ifndef WINDOW_UI_H
+#define WINDOW_UI_H
+
+#include "composer.h"
+#include "draw.h"
+#include "theme.h"
+#include "transcript.h"
+#include "worker.h"
+
+typedef struct ui {
+    worker *worker;
+    fonts *fonts;
+    const theme *colors;
+    transcript *transcript;
+    composer composer;
+    int width, height;  ///< of the window, in pixels
+    float scale;        ///< pixels of one unit of the layout
+    int scroll;         ///< pixels
+    bool sticks;        ///< to the bottom, until the person scrolls up
+    bool loading, busy; ///< a model is being loaded; an answer is being computed
+    bool quit;
+    uint64_t done, total; ///< of loading, or of the prompt
+    double tokens_per_s;
+    int n_past, n_ctx;
+    uint64_t answer_began_ms;
+    int n_pieces;           ///< of the answer so far
+    char *model, *device;   ///< names, for people
+    bool composing;         ///< the input method has unfinished text
+    bool composition_ended; ///< and the key that ended it may still come
+    uint32_t composition_ended_ms;
+    SDL_Rect transcript_area, composer_area, send_button, new_button, caret;
+    size_t *composer_lines; ///< where each line of the composer begins, as last laid out
+    size_t n_composer_lines, composer_capacity;
+} ui;
+
+bool ui_init(ui *u, worker *w, fonts *f, const theme *colors);
+void ui_free(ui *u);
+/// Lays everything out for the size and draws it into the list.
+void ui_frame(ui *u, draw_list *list);
+/// What the person, the input method or the worker did. Returns whether there is something new to see.
+bool ui_event(ui *u, const SDL_Event *event, uint32_t wake);
+/// Scales the text. Everything is laid out again.
+void ui_set_scale(ui *u, float scale);
+
+#endif

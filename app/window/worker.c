@@ -1,0 +1,289 @@
+#include "worker.h"
+
+#include "chat/conversation.h"
+#include "chat/models.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+typedef enum order_kind { ORDER_LOAD, ORDER_ASK, ORDER_NEW } order_kind;
+
+typedef struct order {
+    struct order *next;
+    order_kind kind;
+    char *text;
+} order;
+
+struct worker {
+    pthread_t thread;
+    pthread_mutex_t lock;
+    pthread_cond_t wanted;
+    order *orders, **last_order;
+    news *news, **last_news;
+    bool woken, quit;
+    bool cancelled;        ///< the question that waits is not to be answered
+    conversation *running; ///< whose answer is being computed; under the lock
+    uint32_t wake;
+    const char *device_name;
+    int n_ctx;
+    /* of the thread alone */
+    pum_device *device;
+    pum_file *file;
+    pum_tokenizer *tokenizer;
+    pum_model *model;
+    conversation *conversation;
+    int n_left_out;
+};
+
+/* ---- news */
+
+static char *copy(const char *text) { return text ? strdup(text) : NULL; }
+
+static void tell(worker *w, news what, const char *text, const char *detail) {
+    news *n = malloc(sizeof *n);
+    if (!n) return;
+    *n = what;
+    n->next = NULL;
+    n->text = copy(text);
+    n->detail = copy(detail);
+    pthread_mutex_lock(&w->lock);
+    *w->last_news = n;
+    w->last_news = &n->next;
+    bool wake = !w->woken;
+    w->woken = true;
+    pthread_mutex_unlock(&w->lock);
+    if (wake) SDL_PushEvent(&(SDL_Event){.type = w->wake});
+}
+
+news *worker_take_news(worker *w) {
+    pthread_mutex_lock(&w->lock);
+    news *all = w->news;
+    w->news = NULL;
+    w->last_news = &w->news;
+    w->woken = false;
+    pthread_mutex_unlock(&w->lock);
+    return all;
+}
+
+void news_free(news *n) {
+    free(n->text);
+    free(n->detail);
+    free(n);
+}
+
+static void tell_failure(worker *w, const pum_error *err) { tell(w, (news){.kind = NEWS_FAILED}, err->message, NULL); }
+
+/* ---- loading: the new model is complete before the old one goes */
+
+static bool on_loading(void *user, uint64_t done, uint64_t total) {
+    worker *w = user;
+    tell(w, (news){.kind = NEWS_LOADING, .done = done, .total = total}, NULL, NULL);
+    pthread_mutex_lock(&w->lock);
+    bool go_on = !w->quit;
+    pthread_mutex_unlock(&w->lock);
+    return go_on;
+}
+
+static void close_model(worker *w) {
+    conversation_destroy(&w->conversation);
+    pum_model_destroy(&w->model);
+    pum_tokenizer_destroy(&w->tokenizer);
+    pum_file_destroy(&w->file);
+}
+
+static void tell_ready(worker *w, const char *path) {
+    pum_model_info info;
+    pum_device_info device;
+    pum_model_get_info(w->model, &info);
+    pum_device_get_info(w->device, &device);
+    const char *slash = strrchr(path, '/');
+    char detail[512];
+    snprintf(detail, sizeof detail,
+             device.type == PUM_DEVICE_CPU ? "%s: a driver that runs on the CPU, much slower than a GPU" : "%s", device.name);
+    tell(w, (news){.kind = NEWS_READY, .n_ctx = conversation_n_ctx(w->conversation)},
+         info.name ? info.name
+         : slash   ? slash + 1
+                   : path,
+         detail);
+}
+
+static void load(worker *w, const char *given) {
+    worker fresh = {.n_ctx = w->n_ctx};
+    char path[PATHS_MAX];
+    pum_error err;
+    pum_model_params params = {.progress = on_loading, .progress_user = w};
+    pum_status status = models_find(given, path, &err);
+    if (status == PUM_OK) status = pum_file_open(path, &fresh.file, &err);
+    if (status == PUM_OK) status = pum_file_tokenizer(fresh.file, &fresh.tokenizer, &err);
+    if (status == PUM_OK && !w->device) status = pum_device_open(w->device_name, &w->device, &err);
+    if (status == PUM_OK) status = pum_model_load(w->device, fresh.file, &params, &fresh.model, &err);
+    conversation_params talk = {.file = fresh.file,
+                                .tokenizer = fresh.tokenizer,
+                                .model = fresh.model,
+                                .n_ctx = w->n_ctx,
+                                .sampling = pum_sampler_defaults(),
+                                .allow_plain = true};
+    talk.sampling.seed = (uint64_t)time(NULL);
+    if (status == PUM_OK) status = conversation_create(&talk, &fresh.conversation, &err);
+    if (status != PUM_OK) {
+        close_model(&fresh);
+        tell_failure(w, &err);
+        return;
+    }
+    close_model(w);
+    w->file = fresh.file;
+    w->tokenizer = fresh.tokenizer;
+    w->model = fresh.model;
+    w->conversation = fresh.conversation;
+    w->n_left_out = 0;
+    tell_ready(w, path);
+}
+
+/* ---- answering */
+
+static bool on_text(void *user, const char *text) {
+    tell(user, (news){.kind = NEWS_TEXT}, text, NULL);
+    return true;
+}
+
+static void on_progress(void *user, int done, int total) {
+    tell(user, (news){.kind = NEWS_PROGRESS, .done = (uint64_t)done, .total = (uint64_t)total}, NULL, NULL);
+}
+
+/* Returns false when the answer was cancelled before it began. */
+static bool set_running(worker *w, conversation *c) {
+    pthread_mutex_lock(&w->lock);
+    bool go_on = !w->cancelled;
+    w->running = go_on ? c : NULL;
+    w->cancelled = false;
+    pthread_mutex_unlock(&w->lock);
+    return go_on;
+}
+
+static void ask(worker *w, const char *text) {
+    pum_error err = {.message = "no model is loaded; drop a .gguf file on the window"};
+    answer_report report = {0};
+    if (!w->conversation) {
+        tell_failure(w, &err);
+        tell(w, (news){.kind = NEWS_DONE}, "", NULL);
+        return;
+    }
+    conversation_callbacks callbacks = {on_text, on_progress, w};
+    pum_status status = PUM_OK;
+    if (set_running(w, w->conversation)) status = conversation_ask(w->conversation, text, &callbacks, &report, &err);
+    set_running(w, NULL);
+    if (status != PUM_OK) tell_failure(w, &err);
+    char notice[200] = "";
+    if (report.end == ANSWER_CONTEXT_FULL) snprintf(notice, sizeof notice, "The context is full: the answer ends here.");
+    if (report.n_turns_left_out > w->n_left_out)
+        snprintf(notice, sizeof notice, "The context is full: the oldest %d turns are left out from now on.",
+                 report.n_turns_left_out);
+    w->n_left_out = report.n_turns_left_out;
+    news done = {.kind = NEWS_DONE, .n_past = conversation_n_past(w->conversation), .n_ctx = conversation_n_ctx(w->conversation)};
+    if (report.answer_ms > 0) done.tokens_per_s = report.n_answer / report.answer_ms * 1e3;
+    tell(w, done, notice, NULL);
+}
+
+/* ---- the thread */
+
+static void obey(worker *w, const order *o) {
+    switch (o->kind) {
+    case ORDER_LOAD:
+        load(w, o->text);
+        break;
+    case ORDER_ASK:
+        ask(w, o->text);
+        break;
+    case ORDER_NEW:
+        if (w->conversation) conversation_clear(w->conversation);
+        w->n_left_out = 0;
+        break;
+    }
+}
+
+static void *work(void *user) {
+    worker *w = user;
+    for (;;) {
+        pthread_mutex_lock(&w->lock);
+        while (!w->orders && !w->quit) pthread_cond_wait(&w->wanted, &w->lock);
+        order *o = w->quit ? NULL : w->orders;
+        if (o && !(w->orders = o->next)) w->last_order = &w->orders;
+        pthread_mutex_unlock(&w->lock);
+        if (!o) break;
+        obey(w, o);
+        free(o->text);
+        free(o);
+    }
+    close_model(w);
+    pum_device_destroy(&w->device);
+    return NULL;
+}
+
+worker *worker_start(uint32_t wake, const char *device, int n_ctx) {
+    worker *w = calloc(1, sizeof *w);
+    if (!w) return NULL;
+    w->wake = wake;
+    w->device_name = device;
+    w->n_ctx = n_ctx;
+    w->last_order = &w->orders;
+    w->last_news = &w->news;
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->wanted, NULL);
+    if (pthread_create(&w->thread, NULL, work, w) != 0) {
+        free(w);
+        return NULL;
+    }
+    return w;
+}
+
+static void give(worker *w, order_kind kind, const char *text) {
+    order *o = calloc(1, sizeof *o);
+    if (!o) return;
+    o->kind = kind;
+    o->text = copy(text);
+    pthread_mutex_lock(&w->lock);
+    *w->last_order = o;
+    w->last_order = &o->next;
+    pthread_cond_signal(&w->wanted);
+    pthread_mutex_unlock(&w->lock);
+}
+
+void worker_load(worker *w, const char *path) { give(w, ORDER_LOAD, path); }
+void worker_ask(worker *w, const char *text) { give(w, ORDER_ASK, text); }
+void worker_new_chat(worker *w) { give(w, ORDER_NEW, NULL); }
+
+void worker_interrupt(worker *w) {
+    pthread_mutex_lock(&w->lock);
+    if (w->running)
+        conversation_stop(w->running);
+    else
+        for (order *o = w->orders; o; o = o->next) w->cancelled = w->cancelled || o->kind == ORDER_ASK;
+    pthread_mutex_unlock(&w->lock);
+}
+
+void worker_stop(worker **worker_in) {
+    worker *w = *worker_in;
+    if (!w) return;
+    pthread_mutex_lock(&w->lock);
+    w->quit = true;
+    if (w->running) conversation_stop(w->running);
+    pthread_cond_signal(&w->wanted);
+    pthread_mutex_unlock(&w->lock);
+    pthread_join(w->thread, NULL);
+    for (order *o = w->orders, *next; o; o = next) {
+        next = o->next;
+        free(o->text);
+        free(o);
+    }
+    for (news *n = worker_take_news(w), *next; n; n = next) {
+        next = n->next;
+        news_free(n);
+    }
+    pthread_cond_destroy(&w->wanted);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+    *worker_in = NULL;
+}

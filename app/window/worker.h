@@ -1,0 +1,43 @@
+/* The engine, on a thread of its own: the window gives it orders and takes its news, and never waits. */
+#ifndef WINDOW_WORKER_H
+#define WINDOW_WORKER_H
+
+#include <SDL.h>
+#include <stdbool.h>
+
+typedef enum news_kind {
+    NEWS_LOADING,  ///< done of total bytes
+    NEWS_READY,    ///< text: the model's name; detail: the device, in words
+    NEWS_FAILED,   ///< text: a sentence; nothing else has changed
+    NEWS_PROGRESS, ///< done of total tokens of the prompt
+    NEWS_TEXT,     ///< a piece of the answer
+    NEWS_DONE,     ///< of the answer; text: a notice, or ""
+} news_kind;
+
+typedef struct news {
+    struct news *next;
+    news_kind kind;
+    uint64_t done, total;
+    double tokens_per_s;
+    int n_past, n_ctx;
+    char *text, *detail;
+} news;
+
+typedef struct worker worker;
+
+/// wake: the type of the SDL event that is pushed when there is news (one until it was taken).
+worker *worker_start(uint32_t wake, const char *device, int n_ctx);
+/// Stops what runs, ends the thread and frees everything.
+void worker_stop(worker **w);
+
+/* Orders. Each returns at once. */
+void worker_load(worker *w, const char *path); ///< NULL: the default model
+void worker_ask(worker *w, const char *text);
+void worker_new_chat(worker *w);
+void worker_interrupt(worker *w); ///< ends the answer that is being computed
+
+/// All news since the last call, oldest first; free each with news_free.
+news *worker_take_news(worker *w);
+void news_free(news *n);
+
+#endif
