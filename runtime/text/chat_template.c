@@ -142,13 +142,17 @@ static const char *find(const char *text, size_t n_bytes, const char *part) {
     return NULL;
 }
 
-/* ChatML templates write their default system turn out: '<|im_start|>system\n…<|im_end|>' in a string of the Jinja text. */
+/* ChatML templates write their default system turn out: '<|im_start|>system\n…<|im_end|>' in a string of the Jinja text, where
+ * the line's end may be the character itself or Jinja's two. */
 static text_span default_system_of(const char *jinja, size_t n_bytes) {
-    static const char BEGIN[] = "<|im_start|>system\\n";
+    static const char BEGIN[] = "<|im_start|>system";
     const char *end_of_text = jinja + n_bytes;
     for (const char *at = jinja; (at = find(at, (size_t)(end_of_text - at), BEGIN));) {
         at += sizeof BEGIN - 1;
-        const char *end = find(at, (size_t)(end_of_text - at), "<|im_end|>");
+        size_t left = (size_t)(end_of_text - at);
+        size_t newline = left >= 1 && at[0] == '\n' ? 1 : left >= 2 && at[0] == '\\' && at[1] == 'n' ? 2 : 0;
+        at += newline;
+        const char *end = newline ? find(at, left - newline, "<|im_end|>") : NULL;
         // A quote in between: the string ends there and a message's own text follows.
         if (end && end > at && !memchr(at, '\'', (size_t)(end - at)) && !memchr(at, '"', (size_t)(end - at)) &&
             !memchr(at, '{', (size_t)(end - at)))
