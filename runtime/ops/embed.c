@@ -8,6 +8,7 @@ enum { COLS_PER_GROUP = 64 * 16 };
 
 void op_embed(op_frame *f, const op_tensor *w, vk_span tokens, op_rows x) {
     assert(x.n_cols == w->n_cols && tokens.n_bytes == x.n_rows * sizeof(int32_t));
+    if (x.n_rows == 0) return;
     op_kernels *kernels = op_frame_kernels(f);
     op_kernel_params params = {.n_bindings = 3, .push_bytes = sizeof(struct embed_push)};
     const op_kernel *kernel;
