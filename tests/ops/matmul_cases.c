@@ -1,0 +1,72 @@
+#include "ops/matmul_cases.h"
+
+#include <string.h>
+
+#define COUNT(array) ((uint32_t)(sizeof(array) / sizeof *(array)))
+
+static const uint32_t rows_of_cases[] = {1, 3, 31, 33, 64, 100, 576};
+static const uint32_t tokens_many[] = {1, 2, 3, 4, 5, 8, 9, 16, 17, 31, 33, 64};
+static const uint32_t tokens_few[] = {1, 2, 3, 4, 5, 8};
+
+static uint32_t cols_of_case(tensor_type type, uint32_t i) {
+    static const uint32_t of_floats[] = {1, 3, 31, 33, 172, 32, 576, 36, 1000};
+    static const uint32_t of_32[] = {32, 64, 96, 160, 576, 1536, 352}, of_256[] = {256, 512, 768, 1536, 1280};
+    uint32_t block = tensor_type_find(type)->block_values;
+    return block == 1 ? of_floats[i % COUNT(of_floats)] : block == 32 ? of_32[i % COUNT(of_32)] : of_256[i % COUNT(of_256)];
+}
+
+tensor_type matmul_case_type(const char *op) {
+    const char *name = strstr(op, "swiglu_") ? strstr(op, "swiglu_") + 7 : strchr(op, '_') + 1;
+    const tensor_type_info *info = tensor_type_by_name(name);
+    assert_non_null(info);
+    return info->type;
+}
+
+uint32_t matmul_case_count(bool few) { return COUNT(rows_of_cases) * (few ? COUNT(tokens_few) : COUNT(tokens_many)); }
+
+matmul_case matmul_case_get(tensor_type type, uint32_t i, bool few) {
+    // The counts of rows and tokens have no common divisor: i runs through all pairs.
+    matmul_case c = {
+        .type = type,
+        .n_rows = rows_of_cases[i % COUNT(rows_of_cases)],
+        .n_tokens = few ? tokens_few[i % COUNT(tokens_few)] : tokens_many[i % COUNT(tokens_many)],
+        .n_cols = cols_of_case(type, i + i / 7),
+        .skip_x = i % 3,
+        .skip_y = (i + i / 3) % 3,
+        .add = (i + i / 5) % 2,
+    };
+    if (c.n_rows > OP_LAYOUT_ROWS) c.runs_per_slice = (i + i / 7) % 3;
+    return c;
+}
+
+void matmul_case_begin(harness *h, const matmul_case *c) {
+    harness_case(h, "%s, n_rows %u, n_cols %u, n_tokens %u, first_row of x %u, of y %u, %u runs a slice%s",
+                 tensor_type_find(c->type)->name, c->n_rows, c->n_cols, c->n_tokens, c->skip_x, c->skip_y, c->runs_per_slice,
+                 c->add ? ", add" : "");
+}
+
+op_tensor matmul_case_tensor(harness *h, const matmul_case *c, tensor_type type, const float **values) {
+    uint64_t most = 0;
+    if (c->runs_per_slice) most = op_layout_bytes(type, c->runs_per_slice * OP_LAYOUT_ROWS, c->n_cols, UINT64_MAX);
+    op_tensor w = harness_tensor(h, type, c->n_rows, c->n_cols, most, values);
+    if (c->runs_per_slice && c->n_rows > c->runs_per_slice * OP_LAYOUT_ROWS && w.n_slices < 2)
+        harness_fail(h, "expected more than one slice of at most %llu bytes", (unsigned long long)most);
+    return w;
+}
+
+op_rows matmul_case_rows(harness *h, uint32_t n_rows, uint32_t n_cols, uint32_t skip) {
+    op_rows rows = harness_rows(h, n_rows + skip + 1, n_cols);
+    rows.first_row = skip;
+    rows.n_rows = n_rows;
+    return rows;
+}
+
+float *matmul_case_view(op_rows rows) { return harness_floats(rows.span) + (size_t)rows.first_row * rows.n_cols; }
+
+void matmul_case_expect_view_only(harness *h, op_rows rows) {
+    const uint32_t *words = harness_words(rows.span);
+    size_t first = (size_t)rows.first_row * rows.n_cols, end = first + (size_t)rows.n_rows * rows.n_cols;
+    for (size_t i = 0; i < rows.span.n_bytes / 4; i++)
+        if ((i < first || i >= end) && words[i] != HARNESS_POISON)
+            harness_fail(h, "value %zu, outside of the view [%zu, %zu), was written", i, first, end);
+}

@@ -1,0 +1,18 @@
+#include "reference/matmul.h"
+
+#include <math.h>
+
+void reference_matmul(const float *w, const float *x, size_t n_tokens, size_t n_rows, size_t n_cols, double *y,
+                      double *magnitude) {
+    for (size_t t = 0; t < n_tokens; t++)
+        for (size_t r = 0; r < n_rows; r++) {
+            double sum = 0, terms = 0;
+            for (size_t c = 0; c < n_cols; c++) {
+                double term = (double)w[r * n_cols + c] * x[t * n_cols + c];
+                sum += term;
+                terms += fabs(term);
+            }
+            y[t * n_rows + r] = sum;
+            magnitude[t * n_rows + r] = terms;
+        }
+}
