@@ -1,7 +1,8 @@
 // Half precision without 16-bit types.
 
-// float16 bits of a value, to nearest even. packHalf2x16 is not used because Vulkan leaves its rounding to the driver, and some truncate.
-// Beyond the range the result is +-65504, so that one large value cannot turn a later sum into NaN; NaN stays NaN.
+// float16 bits of a value, to nearest even. Not packHalf2x16, whose rounding Vulkan leaves to the driver (lavapipe 22.3 and 26.2 round like
+// this, SwiftShader loses the smallest numbers). Beyond the range the result is +-65504, so that one large value cannot turn a later sum
+// into NaN; NaN stays NaN.
 uint half_bits(float value) {
     uint bits = floatBitsToUint(value), a = bits & 0x7fffffffu, sign = (bits >> 16) & 0x8000u;
     if (a > 0x7f800000u) return 0x7e00u;
