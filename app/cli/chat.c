@@ -16,6 +16,7 @@ typedef struct chatting {
     bool terminal; ///< a person types; otherwise lines come from a pipe
     bool write_failed;
     bool showed_progress;
+    bool began;     ///< something of the answer was printed
     int n_left_out; ///< as last said
 } chatting;
 
@@ -30,6 +31,7 @@ static bool on_text(void *user, const char *text) {
     if (ch->showed_progress) fputs("\r\033[K", stderr);
     ch->showed_progress = false;
     if (!engine_write(text, strlen(text))) ch->write_failed = true;
+    ch->began = true;
     if (engine_interrupted()) conversation_stop(ch->c);
     return !ch->write_failed;
 }
@@ -81,10 +83,12 @@ static bool answer(chatting *ch, const char *line) {
     answer_report report;
     pum_error err;
     engine_clear_interrupt();
+    ch->began = false;
     pum_status status = conversation_ask(ch->c, line, &callbacks, &report, &err);
     if (ch->showed_progress) fputs("\r\033[K", stderr);
     ch->showed_progress = false;
-    if (ch->write_failed || !engine_write("\n", 1)) return false;
+    if (ch->write_failed) return false;
+    if ((status == PUM_OK || ch->began) && !engine_write("\n", 1)) return false;
     if (status != PUM_OK) return engine_error(&err) || ch->terminal; // a person can go on; a script should hear of it
     if (report.n_turns_left_out > ch->n_left_out)
         engine_notice("the context is full: the oldest %d turns are left out", report.n_turns_left_out);

@@ -12,7 +12,13 @@ typedef struct running {
     pum_stream *stream;
     int32_t *prompt;
     size_t n_prompt;
+    bool began; ///< something was printed
 } running;
+
+static bool print(running *r, const char *text, size_t n_bytes) {
+    r->began = r->began || n_bytes > 0;
+    return engine_write(text, n_bytes);
+}
 
 static bool make_prompt(running *r, const options *o, const char *text, size_t n_bytes) {
     pum_error err = {0};
@@ -75,7 +81,7 @@ static bool generate(running *r, const options *o) {
         if (pum_tokenizer_is_stop(r->e.tokenizer, token)) break;
         pum_sampler_accept(r->sampler, token);
         if (pum_stream_push(r->stream, token, &text, &stopped, &err) != PUM_OK) return engine_error(&err);
-        if (!engine_write(text, strlen(text))) return false;
+        if (!print(r, text, strlen(text))) return false;
         if (stopped) break;
         if (n + 1 == o->n_tokens) break;
         if (pum_session_n_past(r->session) == pum_session_n_ctx(r->session)) {
@@ -87,7 +93,7 @@ static bool generate(running *r, const options *o) {
         if (status != PUM_OK) return engine_error(&err);
     }
     const char *rest = pum_stream_finish(r->stream);
-    return engine_write(rest, strlen(rest));
+    return print(r, rest, strlen(rest));
 }
 
 int command_run(options *o) {
@@ -100,9 +106,10 @@ int command_run(options *o) {
     bool ok = prepare(&r, o, text, n_bytes);
     if (ok) {
         engine_catch_interrupt(r.session);
-        if (o->echo) ok = engine_write(text, n_bytes);
+        if (o->echo) ok = print(&r, text, n_bytes);
         ok = ok && generate(&r, o);
-        ok = engine_write("\n", 1) && ok;
+        // A failure before the first text leaves standard output empty; one behind it leaves whole lines.
+        if (ok || r.began) ok = engine_write("\n", 1) && ok;
     }
     pum_stream_destroy(&r.stream);
     pum_sampler_destroy(&r.sampler);
