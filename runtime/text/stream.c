@@ -16,7 +16,7 @@ struct pum_stream {
     arena arena;
     const char **stops;
     size_t n_stops;
-    bool drop_space; ///< the next byte, if it is a space, is the tokenizer's own
+    bool drop_space; ///< see tokenizer_running_bytes
     bool stopped;
     buffer held;  ///< not shown yet
     buffer shown; ///< of the last call
@@ -85,7 +85,8 @@ static size_t safe_end(const pum_stream *s) {
     return s->held.n;
 }
 
-/* Moves whole characters from what is held, up to end, to what is shown; all: an unfinished one too, as U+FFFD. */
+/* Moves whole characters from what is held, up to end, to what is shown; all: an unfinished one too, as U+FFFD. So is a zero,
+ * which would end the text for its reader. */
 static bool show(pum_stream *s, size_t end, bool all) {
     s->shown.n = 0;
     if (!reserve(&s->shown, 3 * end + 1)) return false;
@@ -94,7 +95,7 @@ static bool show(pum_stream *s, size_t end, bool all) {
         uint32_t code;
         int n = utf8_decode(s->held.bytes + at, end - at, &code);
         if (n == 0 && !all) break;
-        if (n > 0)
+        if (n > 0 && code != 0)
             append(&s->shown, s->held.bytes + at, (size_t)n);
         else
             append(&s->shown, "\xEF\xBF\xBD", 3);
@@ -111,11 +112,7 @@ pum_status pum_stream_push(pum_stream *s, int32_t token, const char **text, bool
     *stopped = s->stopped;
     if (s->stopped) return PUM_OK;
     const char *bytes;
-    size_t n = pum_tokenizer_bytes(s->tokenizer, token, false, &bytes);
-    if (n > 0 && s->drop_space) {
-        s->drop_space = false;
-        if (*bytes == ' ') bytes++, n--;
-    }
+    size_t n = tokenizer_running_bytes(s->tokenizer, token, false, &s->drop_space, &bytes);
     if (!reserve(&s->held, n)) return pum_fail_memory(err, "a text stream", n);
     append(&s->held, bytes, n);
     size_t stop = find_stop(s);

@@ -5,6 +5,7 @@
 #include "text/vocab.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,17 +91,22 @@ static size_t unwrite(const char *text, size_t n_bytes, char *out) {
 
 /* ---- tokens */
 
+static int hex_digit(char c) {
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    const char *at = c ? strchr(digits, c) : NULL;
+    return at ? (int)(at - digits) % 16 : -1;
+}
+
 static int byte_of_name(text_span name) { // "<0x0A>"
-    unsigned value;
     if (name.n_bytes != 6 || memcmp(name.bytes, "<0x", 3) != 0 || name.bytes[5] != '>') return -1;
-    char digits[3] = {name.bytes[3], name.bytes[4], 0};
-    return sscanf(digits, "%2x", &value) == 1 ? (int)value : -1;
+    int high = hex_digit(name.bytes[3]), low = hex_digit(name.bytes[4]);
+    return high < 0 || low < 0 ? -1 : 16 * high + low;
 }
 
 static size_t unescape_spaces(char *bytes, size_t n_bytes) {
     size_t n = 0;
     for (size_t i = 0; i < n_bytes; n++) {
-        bool space = n_bytes - i >= 3 && memcmp(bytes + i, "\xE2\x96\x81", 3) == 0;
+        bool space = n_bytes - i >= 3 && memcmp(bytes + i, SPM_SPACE, 3) == 0;
         bytes[n] = space ? ' ' : bytes[i];
         i += space ? 3 : 1;
     }
@@ -111,11 +117,18 @@ static bool is_ordinary(const vocab_token *token) {
     return token->kind == TOKEN_NORMAL || token->kind == TOKEN_USER_DEFINED || token->kind == TOKEN_UNUSED;
 }
 
+/* Whether merging may end in it. Tokens that text is searched for are found before; a byte-level vocabulary's unused ones are
+ * names without a meaning. */
+static bool is_merged(const pum_tokenizer *t, const vocab_token *token) {
+    return token->kind == TOKEN_NORMAL || (token->kind == TOKEN_UNUSED && t->model == TOKENIZER_SPM);
+}
+
 static pum_status add_token(pum_tokenizer *t, uint32_t id, text_span span, token_kind kind, float score, pum_error *err) {
     vocab_token *token = &t->tokens[id];
     if (span.n_bytes > MAX_TOKEN_BYTES)
         return pum_fail(err, PUM_ERR_FORMAT, "token %u: expected at most %d bytes, got %" PRIu64, id, MAX_TOKEN_BYTES,
                         span.n_bytes);
+    if (isnan(score)) return pum_fail(err, PUM_ERR_FORMAT, "the score of token %u: expected a number, got NaN", id);
     char *bytes = arena_copy(&t->arena, span.bytes, span.n_bytes);
     if (!bytes) return pum_fail_memory(err, "the vocabulary", span.n_bytes);
     *token = (vocab_token){bytes, bytes, (uint32_t)span.n_bytes, (uint32_t)span.n_bytes, score, kind};
@@ -140,9 +153,18 @@ static pum_status add_token(pum_tokenizer *t, uint32_t id, text_span span, token
     return PUM_OK;
 }
 
+/* Whether a SentencePiece space follows something else in a token. */
+static bool joins_words(const vocab_token *token) {
+    for (uint32_t i = 1; i + 3 <= token->n_bytes; i++)
+        if (memcmp(token->bytes + i, SPM_SPACE, 3) == 0 && (i < 3 || memcmp(token->bytes + i - 3, SPM_SPACE, 3) != 0))
+            return true;
+    return false;
+}
+
 static void index_token(pum_tokenizer *t, uint32_t id) {
     const vocab_token *token = &t->tokens[id];
-    if (!is_ordinary(token) || token->n_bytes == 0) return;
+    if (!is_merged(t, token) || token->n_bytes == 0) return;
+    if (t->words_apart && joins_words(token)) t->words_apart = false;
     uint64_t i = hash_bytes(token->bytes, token->n_bytes);
     for (; t->by_bytes[i & t->by_bytes_mask] >= 0; i++) {
         const vocab_token *other = &t->tokens[t->by_bytes[i & t->by_bytes_mask]];
@@ -161,6 +183,7 @@ static pum_status add_tokens(pum_tokenizer *t, const tokenizer_params *p, pum_er
     memset(t->byte_ids, 0xFF, sizeof t->byte_ids);
     t->by_bytes_mask = size - 1;
     t->n_vocab = p->n_vocab;
+    t->words_apart = t->model == TOKENIZER_SPM;
     for (uint32_t id = 0; id < p->n_vocab; id++) {
         int32_t kind = p->kinds ? p->kinds[id] : TOKEN_NORMAL;
         if (kind < TOKEN_NORMAL || kind > TOKEN_BYTE) kind = TOKEN_NORMAL;
@@ -168,6 +191,7 @@ static pum_status add_tokens(pum_tokenizer *t, const tokenizer_params *p, pum_er
         if (status != PUM_OK) return status;
         index_token(t, id);
     }
+    t->space_id = vocab_find(t, SPM_SPACE, 3);
     return PUM_OK;
 }
 
@@ -213,33 +237,48 @@ static pum_status add_merges(pum_tokenizer *t, const tokenizer_params *p, pum_er
 /* ---- special tokens */
 
 static bool is_searched(const vocab_token *token) {
-    return token->n_bytes > 0 &&
+    return token->n_shown > 0 &&
            (token->kind == TOKEN_CONTROL || token->kind == TOKEN_USER_DEFINED || token->kind == TOKEN_UNKNOWN);
 }
 
+static int by_their_bytes(const void *left, const void *right) {
+    const special_token *a = left, *b = right;
+    int order = memcmp(a->bytes, b->bytes, a->n_bytes < b->n_bytes ? a->n_bytes : b->n_bytes);
+    if (order != 0) return order;
+    if (a->n_bytes != b->n_bytes) return a->n_bytes < b->n_bytes ? -1 : 1;
+    return a->id < b->id ? -1 : a->id > b->id;
+}
+
+/* Sorted by their bytes: those that go on as the text does are always a range, which each byte of the text narrows. */
 static pum_status add_special(pum_tokenizer *t, pum_error *err) {
     uint32_t n = 0;
-    for (uint32_t id = 0; id < t->n_vocab; id++)
-        if (is_searched(&t->tokens[id])) {
-            t->special_begin[(uint8_t)t->tokens[id].bytes[0] + 1]++;
-            n++;
-        }
+    for (uint32_t id = 0; id < t->n_vocab; id++) n += is_searched(&t->tokens[id]);
     t->special = arena_alloc(&t->arena, n ? n : 1, sizeof *t->special);
     if (!t->special) return pum_fail_memory(err, "the special tokens", n * sizeof *t->special);
-    for (int b = 0; b < 256; b++) t->special_begin[b + 1] += t->special_begin[b];
-    uint32_t filled[256] = {0};
+    n = 0;
     for (uint32_t id = 0; id < t->n_vocab; id++) {
-        if (!is_searched(&t->tokens[id])) continue;
-        uint8_t first = (uint8_t)t->tokens[id].bytes[0];
-        int32_t *group = t->special + t->special_begin[first];
-        uint32_t i = filled[first]++; // longest first; few share a first byte
-        for (; i > 0 && t->tokens[group[i - 1]].n_bytes < t->tokens[id].n_bytes; i--) group[i] = group[i - 1];
-        group[i] = (int32_t)id;
+        const vocab_token *token = &t->tokens[id];
+        if (is_searched(token)) t->special[n++] = (special_token){token->shown, token->n_shown, (int32_t)id};
     }
+    qsort(t->special, n, sizeof *t->special, by_their_bytes);
+    for (uint32_t i = 0; i < n; i++) t->special_begin[(uint8_t)t->special[i].bytes[0] + 1]++;
+    for (int b = 0; b < 256; b++) t->special_begin[b + 1] += t->special_begin[b];
     return PUM_OK;
 }
 
 /* ---- making */
+
+static pum_status check_ids(const tokenizer_params *p, pum_error *err) {
+    const int32_t ids[] = {p->bos, p->eos, p->unk, p->eot};
+    static const char *const names[] = {"bos", "eos", "unknown", "eot"};
+    if (p->n_vocab > INT32_MAX)
+        return pum_fail(err, PUM_ERR_FORMAT, "the vocabulary: expected at most %d tokens, got %u", INT32_MAX, p->n_vocab);
+    for (int i = 0; i < 4; i++)
+        if (ids[i] < -1 || ids[i] >= (int32_t)p->n_vocab)
+            return pum_fail(err, PUM_ERR_FORMAT, "the %s token: expected an id below %u, got %d", names[i], p->n_vocab,
+                            (int)ids[i]);
+    return PUM_OK;
+}
 
 pum_status tokenizer_create(const tokenizer_params *p, pum_tokenizer **tokenizer, pum_error *err) {
     *tokenizer = NULL;
@@ -247,6 +286,8 @@ pum_status tokenizer_create(const tokenizer_params *p, pum_tokenizer **tokenizer
     if (!spm && strcmp(p->model, "gpt2") != 0)
         return pum_fail(err, PUM_ERR_UNSUPPORTED,
                         "tokenizer: expected \"llama\" or \"gpt2\", got \"%.40s\"; choose another model", p->model);
+    pum_status status = check_ids(p, err);
+    if (status != PUM_OK) return status;
     pum_tokenizer *t = calloc(1, sizeof *t);
     if (!t) return pum_fail_memory(err, "the tokenizer", sizeof *t);
     t->model = spm ? TOKENIZER_SPM : TOKENIZER_BPE;
@@ -258,7 +299,7 @@ pum_status tokenizer_create(const tokenizer_params *p, pum_tokenizer **tokenizer
     t->add_eos = p->add_eos && p->eos >= 0;
     t->add_space_prefix = p->add_space_prefix;
     snprintf(t->description, sizeof t->description, spm || !p->pre ? "%s" : "%s (%s)", p->model, p->pre ? p->pre : "");
-    pum_status status = spm ? PUM_OK : pretokenizer_find(p->pre, &t->pre, err);
+    status = spm ? PUM_OK : pretokenizer_find(p->pre, &t->pre, err);
     if (status == PUM_OK) status = add_tokens(t, p, err);
     if (status == PUM_OK && !spm) status = add_merges(t, p, err);
     if (status == PUM_OK) status = add_special(t, err);
@@ -292,22 +333,42 @@ bool pum_tokenizer_is_stop(const pum_tokenizer *t, int32_t token) {
 
 /* ---- encoding */
 
-/* The special token that begins at text + at, or -1. mask[i]: whether byte i may be part of a control token. */
+/* The first of [begin, end) whose byte number `depth` is at least `byte`; all share the bytes before. */
+static uint32_t first_from(const pum_tokenizer *t, uint32_t begin, uint32_t end, uint32_t depth, int byte) {
+    while (begin < end) {
+        uint32_t middle = begin + (end - begin) / 2;
+        const special_token *s = &t->special[middle];
+        int its = depth < s->n_bytes ? (uint8_t)s->bytes[depth] : -1;
+        if (its < byte)
+            begin = middle + 1;
+        else
+            end = middle;
+    }
+    return begin;
+}
+
+/* The longest special token that begins at text + at and may stand there, or -1. mask[i]: whether byte i may be part of a control
+ * token. */
 static int32_t special_at(const pum_tokenizer *t, const char *text, const bool *mask, size_t at, size_t n_bytes) {
     uint8_t first = (uint8_t)text[at];
-    for (uint32_t i = t->special_begin[first]; i < t->special_begin[first + 1]; i++) {
-        const vocab_token *token = &t->tokens[t->special[i]];
-        if (token->n_bytes > n_bytes - at || memcmp(token->bytes, text + at, token->n_bytes) != 0) continue;
-        if (token->kind == TOKEN_USER_DEFINED) return t->special[i];
-        bool allowed = true;
-        for (size_t b = at; b < at + token->n_bytes && allowed; b++) allowed = mask[b];
-        if (allowed) return t->special[i];
+    uint32_t begin = t->special_begin[first], end = t->special_begin[first + 1];
+    bool allowed = true;
+    int32_t found = -1;
+    for (uint32_t depth = 0; begin < end && depth < n_bytes - at;) {
+        allowed = allowed && mask[at + depth];
+        int byte = (uint8_t)text[at + depth];
+        begin = first_from(t, begin, end, depth, byte);
+        end = first_from(t, begin, end, depth, byte + 1);
+        depth++;
+        if (begin < end && t->special[begin].n_bytes == depth) { // the whole of one; the rest of the range is longer
+            int32_t id = t->special[begin].id;
+            if (allowed || t->tokens[id].kind == TOKEN_USER_DEFINED) found = id;
+        }
     }
-    return -1;
+    return found;
 }
 
 static void encode_text(const pum_tokenizer *t, const char *text, const bool *mask, size_t n_bytes, token_list *out) {
-    bool after_special = true; // a text begins as it does after a special token
     size_t begin = 0, at = 0;
     while (at < n_bytes) {
         int32_t id = special_at(t, text, mask, at, n_bytes);
@@ -315,12 +376,11 @@ static void encode_text(const pum_tokenizer *t, const char *text, const bool *ma
             at++;
             continue;
         }
-        if (at > begin) bpe_encode(t, text + begin, at - begin, after_special, out);
+        bpe_encode(t, text + begin, at - begin, out);
         token_list_add(out, id);
-        after_special = true;
-        begin = at += t->tokens[id].n_bytes;
+        begin = at += t->tokens[id].n_shown;
     }
-    bpe_encode(t, text + begin, n_bytes - begin, after_special, out);
+    bpe_encode(t, text + begin, n_bytes - begin, out);
 }
 
 pum_status tokenizer_encode_pieces(const pum_tokenizer *t, const text_piece *pieces, size_t n_pieces, bool add_bos,
@@ -329,9 +389,10 @@ pum_status tokenizer_encode_pieces(const pum_tokenizer *t, const text_piece *pie
     *n_tokens = 0;
     uint64_t n_bytes = 0;
     for (size_t i = 0; i < n_pieces; i++) {
+        if (pieces[i].n_bytes > MAX_TEXT_BYTES - n_bytes)
+            return pum_fail(err, PUM_ERR_ARGUMENT, "text: expected at most %" PRIu64 " bytes, got more; split it",
+                            MAX_TEXT_BYTES);
         n_bytes += pieces[i].n_bytes;
-        if (n_bytes > MAX_TEXT_BYTES)
-            return pum_fail(err, PUM_ERR_ARGUMENT, "text: expected at most %" PRIu64 " bytes; split it", MAX_TEXT_BYTES);
     }
     char *text = calloc(n_bytes + 1, 1);
     bool *mask = calloc(n_bytes + 1, sizeof *mask);
@@ -372,6 +433,23 @@ size_t pum_tokenizer_bytes(const pum_tokenizer *t, int32_t token, bool special, 
     return v->n_shown;
 }
 
+bool tokenizer_drops_first_space(const pum_tokenizer *tokenizer) { return tokenizer->add_space_prefix; }
+
+size_t tokenizer_running_bytes(const pum_tokenizer *t, int32_t token, bool special, bool *drop_space, const char **bytes) {
+    size_t n = pum_tokenizer_bytes(t, token, special, bytes);
+    if (*drop_space && n > 0) {
+        bool space = **bytes == ' ';
+        *bytes += space;
+        n -= space;
+        *drop_space = false;
+    }
+    if (token >= 0 && (uint32_t)token < t->n_vocab) {
+        token_kind kind = t->tokens[token].kind;
+        if (kind == TOKEN_CONTROL || kind == TOKEN_USER_DEFINED) *drop_space = t->add_space_prefix;
+    }
+    return n;
+}
+
 pum_status pum_tokenizer_decode(const pum_tokenizer *t, const int32_t *tokens, size_t n_tokens, bool special, char **text,
                                 size_t *text_bytes, pum_error *err) {
     *text = NULL;
@@ -380,22 +458,19 @@ pum_status pum_tokenizer_decode(const pum_tokenizer *t, const int32_t *tokens, s
     const char *bytes;
     for (size_t i = 0; i < n_tokens; i++) {
         if (tokens[i] < 0 || (uint32_t)tokens[i] >= t->n_vocab)
-            return pum_fail(err, PUM_ERR_ARGUMENT, "token %zu: expected an id from 0 to %u, got %d", i, t->n_vocab - 1,
-                            (int)tokens[i]);
+            return pum_fail(err, PUM_ERR_ARGUMENT, "token %zu: expected an id below %u, got %d", i, t->n_vocab, (int)tokens[i]);
         n += pum_tokenizer_bytes(t, tokens[i], special, &bytes);
     }
     char *out = malloc(n + 1), *at = out;
     if (!out) return pum_fail_memory(err, "text", n + 1);
+    bool drop_space = tokenizer_drops_first_space(t);
     for (size_t i = 0; i < n_tokens; i++) {
-        size_t length = pum_tokenizer_bytes(t, tokens[i], special, &bytes);
+        size_t length = tokenizer_running_bytes(t, tokens[i], special, &drop_space, &bytes);
         memcpy(at, bytes, length);
         at += length;
     }
-    if (tokenizer_drops_first_space(t) && n > 0 && out[0] == ' ') memmove(out, out + 1, --n);
-    out[n] = 0;
+    *at = 0;
     *text = out;
-    *text_bytes = n;
+    *text_bytes = (size_t)(at - out);
     return PUM_OK;
 }
-
-bool tokenizer_drops_first_space(const pum_tokenizer *tokenizer) { return tokenizer->add_space_prefix; }

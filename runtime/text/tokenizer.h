@@ -42,6 +42,10 @@ const char *tokenizer_describe(const pum_tokenizer *tokenizer);
 
 /// Whether the first space of a text is the tokenizer's own and goes when tokens become text again.
 bool tokenizer_drops_first_space(const pum_tokenizer *tokenizer);
+/// As pum_tokenizer_bytes for the tokens of a text in order, without the spaces that SentencePiece itself puts: at the beginning
+/// and after special tokens. *drop_space   kept between the calls; at the beginning of a text what tokenizer_drops_first_space
+/// says.
+size_t tokenizer_running_bytes(const pum_tokenizer *tokenizer, int32_t token, bool special, bool *drop_space, const char **bytes);
 
 /// A stretch of text; special tokens are looked for only inside stretches where `special` is set. Other merging does cross
 /// stretches.

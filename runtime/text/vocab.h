@@ -6,6 +6,9 @@
 #include "text/pretokenize.h"
 #include "text/tokenizer.h"
 
+/// How SentencePiece writes a space: U+2581.
+#define SPM_SPACE "\xE2\x96\x81"
+
 typedef enum tokenizer_model { TOKENIZER_SPM, TOKENIZER_BPE } tokenizer_model;
 
 typedef struct vocab_token {
@@ -22,6 +25,13 @@ typedef struct merge_slot {
     int32_t result;
 } merge_slot;
 
+/// A token that running text is searched for.
+typedef struct special_token {
+    const char *bytes;
+    uint32_t n_bytes;
+    int32_t id;
+} special_token;
+
 struct pum_tokenizer {
     arena arena;
     tokenizer_model model;
@@ -32,15 +42,17 @@ struct pum_tokenizer {
     uint64_t by_bytes_mask;
     merge_slot *merges; ///< hash table; NULL: merge by rank
     uint64_t merges_mask;
-    int32_t byte_ids[256]; ///< the token of a single byte, or -1
-    int32_t *special;      ///< ids of tokens that text is searched for, grouped by first byte, longest first
-    uint32_t special_begin[257];
+    int32_t byte_ids[256];       ///< the token of a single byte, or -1
+    int32_t space_id;            ///< of SPM_SPACE, or -1
+    bool words_apart;            ///< SentencePiece: SPM_SPACE stands only where tokens begin
+    special_token *special;      ///< in the order of their bytes
+    uint32_t special_begin[257]; ///< where those of a first byte begin
     int32_t bos, eos, unk, eot;
     bool add_bos, add_eos, add_space_prefix;
     char description[96];
 };
 
-/// The id of the ordinary token with these bytes, or -1.
+/// The id of the token that merging may make of these bytes, or -1.
 int32_t vocab_find(const pum_tokenizer *t, const char *bytes, size_t n_bytes);
 /// The merge of two tokens, or NULL.
 const merge_slot *vocab_find_merge(const pum_tokenizer *t, int32_t left, int32_t right);
@@ -53,7 +65,8 @@ typedef struct token_list {
 } token_list;
 void token_list_add(token_list *list, int32_t id);
 
-/// Splits one stretch of ordinary text by merging; see bpe.c.
-void bpe_encode(const pum_tokenizer *t, const char *text, size_t n_bytes, bool after_special, token_list *out);
+/// Splits one stretch of ordinary text by merging; see bpe.c. Every stretch stands at the beginning of a text or after a special
+/// token, where SentencePiece's prefix belongs.
+void bpe_encode(const pum_tokenizer *t, const char *text, size_t n_bytes, token_list *out);
 
 #endif
