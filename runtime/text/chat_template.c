@@ -39,6 +39,7 @@ static void put_end_trimmed(writer *w, const char *content) {
     put_span(w, content, end, false);
 }
 static void put_trimmed(writer *w, const char *content) { put_end_trimmed(w, content + strspn(content, SPACES)); }
+static bool is_blank(const char *content) { return !content[strspn(content, SPACES)]; }
 
 static bool is(const pum_chat_message *m, const char *role) { return strcmp(m->role, role) == 0; }
 
@@ -104,7 +105,8 @@ static pum_status render_llama2(writer *w, const pum_chat_message *m, size_t n, 
             if (i == first && system) {
                 put(w, "<<SYS>>\n");
                 put_text(w, system);
-                put(w, "\n<</SYS>>\n\n");
+                // System and user turn are trimmed as one text: an empty question takes the line ends before it along.
+                put(w, is_blank(m[i].content) ? "\n<</SYS>>" : "\n<</SYS>>\n\n");
                 put_end_trimmed(w, m[i].content);
             } else {
                 put_trimmed(w, m[i].content);
