@@ -1,4 +1,5 @@
 /* pumice-chat: the window. It sleeps until something happens, and draws a frame only when there is something new to see. */
+#include "forwarded_keys.h"
 #include "ui.h"
 
 #include "pumice.h"
@@ -142,6 +143,7 @@ static bool handle(window *w, SDL_Event *event) {
         event->button.x = (int)((float)event->button.x * w->dpi_scale);
         event->button.y = (int)((float)event->button.y * w->dpi_scale);
     }
+    forwarded_keys_see(event, w->ui.composing);
     bool changed = ui_event(&w->ui, event, w->wake);
     if (event->type == SDL_WINDOWEVENT) {
         float before = w->dpi_scale;
@@ -156,6 +158,7 @@ static bool handle(window *w, SDL_Event *event) {
 static void live(window *w) {
     enum { FRAME_MS = 16 };
     SDL_StartTextInput();
+    forwarded_keys_start();
     draw(w);
     while (!w->ui.quit) {
         SDL_Event event;
@@ -163,6 +166,8 @@ static void live(window *w) {
         uint64_t begin = SDL_GetTicks64();
         bool changed = handle(w, &event);
         while (!w->ui.quit && SDL_PollEvent(&event)) changed = handle(w, &event) || changed;
+        while (!w->ui.quit && forwarded_keys_next(&event, w->ui.composing))
+            changed = ui_event(&w->ui, &event, w->wake) || changed;
         if (!changed || w->ui.quit) continue;
         draw(w);
         uint64_t took = SDL_GetTicks64() - begin;

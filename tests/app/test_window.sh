@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# The window with real input on a virtual screen: typing, the Hangul input method, sending, stopping, a new chat, a screenshot, idling.
+#   test_window.sh PROGRAM MODEL
+# What was said is read as a person would get it: Ctrl+Shift+C, then the clipboard.
+set -u
+program=$1 model=$2
+
+skip() {
+    echo "skipped: $*"
+    exit 77
+}
+if [ -z "${PUMICE_IN_XVFB:-}" ]; then
+    for tool in xvfb-run xdotool xclip openbox import identify dbus-run-session ibus-daemon; do
+        command -v $tool >/dev/null || skip "$tool is not installed"
+    done
+    [ -e "$model" ] || skip "$model is not there"
+    "${program%-chat}" devices 2>/dev/null | grep -q '^\*' || skip "no Vulkan device"
+    home=$(mktemp -d)
+    trap 'rm -rf "$home"' EXIT
+    # The input method keeps its settings and its socket below these.
+    HOME=$home XDG_CONFIG_HOME=$home/config XDG_CACHE_HOME=$home/cache PUMICE_IN_XVFB=1 \
+        xvfb-run -a -s "-screen 0 1280x800x24" dbus-run-session -- "$0" "$@"
+    exit $?
+fi
+
+failures=0
+pids=()
+stop_all() { for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done; }
+trap stop_all EXIT
+check() { # check WHAT COMMAND…
+    local what=$1
+    shift
+    if "$@"; then echo "ok: $what"; else
+        echo "FAILED: $what"
+        failures=$((failures + 1))
+    fi
+}
+# Waits up to 30 s for a command to succeed.
+eventually() {
+    for _ in $(seq 100); do
+        "$@" && return 0
+        sleep 0.2
+    done
+    return 1
+}
+chat_text() {
+    xdotool key ctrl+shift+c
+    sleep 0.2
+    timeout 3 xclip -o -selection clipboard 2>/dev/null
+}
+has() { chat_text | grep -qF -- "$1"; }
+lacks() { ! has "$1"; }
+answers() { [ "$(chat_text | grep -c '^\*\*Pumice\*\*')" = "$1" ]; }
+
+openbox >/dev/null 2>&1 &
+pids+=($!)
+export XMODIFIERS=@im=ibus SDL_IM_MODULE=ibus GTK_IM_MODULE=ibus
+ibus-daemon -x -r --panel disable >/dev/null 2>&1 &
+pids+=($!)
+has_hangul=no
+if eventually ibus list-engine >/dev/null 2>&1 && ibus list-engine 2>/dev/null | grep -q hangul; then
+    eventually ibus engine hangul >/dev/null 2>&1 && has_hangul=yes
+fi
+
+"$program" -m "$model" --ctx 256 2>"$HOME/log" &
+window=$!
+pids+=("$window")
+check "the window opens" eventually xdotool search --name '^Pumice$'
+xdotool search --name '^Pumice$' windowactivate --sync 2>/dev/null
+sleep 2
+
+xdotool type --delay 40 "Once upon a time"
+xdotool key shift+Return
+xdotool type --delay 40 "there was"
+check "Shift+Enter does not send" lacks "there was"
+xdotool key Return
+check "Enter sends, with the line break" eventually has "there was"
+check "an answer comes" eventually answers 1
+sleep 1
+import -window root "$HOME/shot.png"
+check "the screenshot shows a window with text" [ "$(identify -format %k "$HOME/shot.png")" -gt 40 ]
+
+# Stop: this model goes on until its context is full. What stops is quiet.
+xdotool key Escape
+sleep 3
+before=$(awk '{print $14 + $15}' "/proc/$window/stat")
+sleep 5
+after=$(awk '{print $14 + $15}' "/proc/$window/stat")
+# One tick is 10 ms: nothing at all should run in five seconds.
+check "the idle window uses no CPU ($((after - before)) ticks in 5 s)" [ $((after - before)) -le 1 ]
+
+xdotool key ctrl+n
+sleep 0.5
+check "Ctrl+N begins a new chat" lacks "there was"
+
+if [ $has_hangul = yes ]; then
+    xdotool key Hangul
+    sleep 0.5
+    xdotool type --delay 150 "gksrnr"
+    sleep 0.5
+    xdotool key Return
+    sleep 1
+    check "Enter in the middle of a composition does not send" lacks "한국"
+    xdotool key Return
+    check "the committed syllables are sent whole" eventually has "한국"
+    xdotool key Escape
+    sleep 1
+    xdotool key Hangul
+    sleep 0.5
+else
+    echo "skipped: ibus-hangul is not installed or does not start: typed Hangul"
+fi
+
+check "the window is still there" kill -0 "$window"
+xdotool key ctrl+q
+check "Ctrl+Q ends it" eventually sh -c "! kill -0 $window 2>/dev/null"
+[ ! -s "$HOME/log" ] || cat "$HOME/log"
+[ $failures = 0 ]
