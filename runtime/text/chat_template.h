@@ -6,16 +6,17 @@
 
 typedef struct chat_template chat_template; ///< one row of the table: name, how it is recognised, how it is rendered
 
-/// The row that fits a file's template text, with the default system turn that this very text has; NULL bytes: no template.
-/// *found is NULL when the text is not recognised. The text is borrowed and must outlive the result.
+/// The row that fits a file's template text, with the default system turn that this very text has. The text is borrowed and must
+/// outlive the result.
 typedef struct chat_format {
-    const chat_template *row;
-    text_span default_system; ///< n_bytes 0: the template puts none
+    const chat_template *row; ///< NULL: not recognised
+    text_span jinja;          ///< the text, for what differs between texts of one row
+    text_span default_system; ///< in it, escapes and all; n_bytes 0: the template puts none
 } chat_format;
 
 /// Recognises a template. An unknown one gives row NULL.
 chat_format chat_template_detect(const char *jinja, size_t n_bytes);
-/// "chatml", "llama2", "llama3", "zephyr", …, or "unknown" for NULL. Static storage.
+/// "chatml", "llama2", "llama3", "llama3.1", "mistral", "zephyr", or "unknown" for NULL. Static storage.
 const char *chat_template_name(const chat_template *row);
 
 /// The rendered conversation: pieces of template text (special) and message text (plain), in one allocation freed with pum_free.
