@@ -5,6 +5,7 @@
 
 /* The words of the `needs` column. */
 static bool is_cpu(const vk_caps *c) { return c->type == PUM_DEVICE_CPU; }
+static bool has_eight_lanes(const vk_caps *c) { return c->subgroup_size >= 8; }
 static bool has_subgroup_arithmetic(const vk_caps *c) { return c->subgroup_arithmetic; }
 static bool has_subgroup_ballot(const vk_caps *c) { return c->subgroup_ballot; }
 static bool has_subgroup_shuffle(const vk_caps *c) { return c->subgroup_shuffle; }
@@ -14,6 +15,8 @@ static const struct need {
     bool (*met)(const vk_caps *caps);
 } needs_table[] = {
     {"cpu", is_cpu}, // a driver that runs on the CPU: no shared memory in the hot loop, lanes are vector lanes
+    {"lanes8",
+     has_eight_lanes}, // forms that live on unrolled code in wide registers; SwiftShader has 4 lanes and does not unroll
     {"subgroup_arithmetic", has_subgroup_arithmetic},
     {"subgroup_ballot", has_subgroup_ballot},
     {"subgroup_shuffle", has_subgroup_shuffle},
