@@ -437,15 +437,14 @@ bool tokenizer_drops_first_space(const pum_tokenizer *tokenizer) { return tokeni
 
 size_t tokenizer_running_bytes(const pum_tokenizer *t, int32_t token, bool special, bool *drop_space, const char **bytes) {
     size_t n = pum_tokenizer_bytes(t, token, special, bytes);
-    if (*drop_space && n > 0) {
+    bool inside = token >= 0 && (uint32_t)token < t->n_vocab;
+    if (inside && (t->tokens[token].kind == TOKEN_CONTROL || t->tokens[token].kind == TOKEN_USER_DEFINED)) {
+        *drop_space = t->add_space_prefix; // its own spaces stay, the next token may have a prefix
+    } else if (*drop_space && n > 0) {
         bool space = **bytes == ' ';
         *bytes += space;
         n -= space;
         *drop_space = false;
-    }
-    if (token >= 0 && (uint32_t)token < t->n_vocab) {
-        token_kind kind = t->tokens[token].kind;
-        if (kind == TOKEN_CONTROL || kind == TOKEN_USER_DEFINED) *drop_space = t->add_space_prefix;
     }
     return n;
 }
