@@ -59,20 +59,22 @@ static double attention_flop(const pum_model_info *m, double position) {
     return 4.0 * m->n_layer * m->n_head * m->head_dim * (position + 1);
 }
 
-static bool measure_once(const options *o, pum_session *s, const int32_t *ids, int n_vocab, double *prefill_ms, double *first_ms,
-                         double *decode_ms) {
+static bool measure_once(const options *o, pum_session *s, int depth, const int32_t *ids, int n_vocab, double *prefill_ms,
+                         double *first_ms, double *decode_ms) {
     pum_error err;
     double begin = now_ms();
     if (o->n_prompt > 0 && pum_session_append(s, ids, o->n_prompt, &err) != PUM_OK) return engine_error(&err);
     *prefill_ms = *first_ms = now_ms() - begin;
+    // Decoding is measured at the same depth as prefill, not behind it. The first token is any; the others are the best of the
+    // logits.
+    if (pum_session_rewind(s, depth, &err) != PUM_OK) return engine_error(&err);
+    int32_t next = ids[0];
     begin = now_ms();
     for (int i = 0; i < o->n_tokens; i++) {
-        // What a greedy program does between tokens belongs to the time of a token.
+        if (pum_session_append(s, &next, 1, &err) != PUM_OK) return engine_error(&err);
         const float *logits = pum_session_logits(s);
-        int32_t best = 0;
-        for (int v = 1; v < n_vocab && logits; v++)
-            if (logits[v] > logits[best]) best = v;
-        if (pum_session_append(s, &best, 1, &err) != PUM_OK) return engine_error(&err);
+        for (int v = next = 0; v < n_vocab; v++) // what a greedy program does between tokens belongs to a token's time
+            if (logits[v] > logits[next]) next = v;
         if (i == 0 && o->n_prompt == 0) *first_ms = now_ms() - begin;
     }
     *decode_ms = now_ms() - begin;
@@ -87,7 +89,7 @@ static bool measure_depth(bench *b, const options *o, pum_session *s, const int3
         double prefill_ms = 0, decode_ms = 0, first_ms = 0;
         if (pum_session_rewind(s, run->depth, &err) != PUM_OK) return engine_error(&err);
         if (r == 0) pum_session_reset_stats(s);
-        if (!measure_once(o, s, ids, b->info.n_vocab, &prefill_ms, &first_ms, &decode_ms)) return false;
+        if (!measure_once(o, s, run->depth, ids, b->info.n_vocab, &prefill_ms, &first_ms, &decode_ms)) return false;
         if (r < 0) {
             run->first_token_ms = first_ms;
             continue;
@@ -98,7 +100,7 @@ static bool measure_depth(bench *b, const options *o, pum_session *s, const int3
     pum_session_get_stats(s, &run->stats);
     run->prefill = spread_of(prefill, o->n_repeats);
     run->decode = spread_of(decode, o->n_repeats);
-    double middle_prefill = run->depth + o->n_prompt / 2.0, middle_decode = run->depth + o->n_prompt + o->n_tokens / 2.0;
+    double middle_prefill = run->depth + o->n_prompt / 2.0, middle_decode = run->depth + o->n_tokens / 2.0;
     run->prefill_gflop_per_s = run->prefill.median * (run->stats.flop_per_token + attention_flop(&b->info, middle_prefill)) / 1e9;
     double bytes = (double)run->stats.weight_bytes_per_token + middle_decode * (double)run->stats.kv_bytes_per_position;
     run->decode_gb_per_s = run->decode.median * bytes / 1e9;
@@ -112,7 +114,7 @@ static bool measure(bench *b, const options *o) {
     int32_t *ids = malloc((size_t)n_ids * sizeof *ids);
     pum_session *s = NULL;
     pum_error err;
-    pum_session_params params = {.n_ctx = deepest + o->n_prompt + o->n_tokens};
+    pum_session_params params = {.n_ctx = deepest + (o->n_prompt > o->n_tokens ? o->n_prompt : o->n_tokens)};
     bool ok = ids != NULL;
     if (ok) ok = pum_session_create(b->e.model, &params, &s, &err) == PUM_OK || engine_error(&err);
     if (ok) fill_ids(ids, n_ids, b->info.n_vocab);
