@@ -405,7 +405,11 @@ static void draw_status(ui *u, draw_list *list, int y) {
     else if (u->busy && u->total)
         snprintf(left, sizeof left, "Reading: %d of %d tokens", (int)u->done, (int)u->total);
     else if (u->busy)
-        snprintf(left, sizeof left, u->n_pieces ? "Answering: %.1f tokens/s" : "Reading…", u->tokens_per_s);
+        snprintf(left, sizeof left,
+                 u->n_pieces > 1 ? "Answering: %.1f tokens/s"
+                 : u->n_pieces   ? "Answering…"
+                                 : "Reading…",
+                 u->tokens_per_s);
     else if (u->tokens_per_s > 0)
         snprintf(left, sizeof left, "%.1f tokens/s", u->tokens_per_s);
     else
