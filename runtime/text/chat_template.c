@@ -281,18 +281,15 @@ static const chat_template templates[] = {
     {"chatml", {"<|im_start|>", "<|im_end|>"}, {"[INST]", "<|start_header_id|>"}, render_chatml},
     {"llama3.1",
      {"<|start_header_id|>", "<|eot_id|>", "Cutting Knowledge Date: December 2023", "Today Date: "},
-     {"<|im_start|>"},
+     {0},
      render_llama31},
-    {"llama3", {"<|start_header_id|>", "<|eot_id|>", "bos_token"}, {"Cutting Knowledge Date", "<|im_start|>"}, render_llama3},
-    {"llama2", {"[INST]", "<<SYS>>", "bos_token", "eos_token"}, {"[AVAILABLE_TOOLS]"}, render_llama2},
+    {"llama3", {"<|start_header_id|>", "<|eot_id|>"}, {"Cutting Knowledge Date"}, render_llama3},
+    {"llama2", {"[INST]", "<<SYS>>"}, {"[AVAILABLE_TOOLS]"}, render_llama2},
     {"mistral",
-     {"'[INST] ' + message['content'] + ' [/INST]'", "bos_token", "eos_token"},
+     {"'[INST] ' + message['content'] + ' [/INST]'", "eos_token"},
      {"system_message", "[AVAILABLE_TOOLS]"},
      render_mistral},
-    {"zephyr",
-     {"<|user|>", "<|assistant|>", "<|system|>", "message['content'] + eos_token"},
-     {"<|im_start|>", "<|end|>", "bos_token"},
-     render_zephyr},
+    {"zephyr", {"<|user|>", "<|assistant|>", "eos_token"}, {"<|end|>", "bos_token"}, render_zephyr},
 };
 
 /* ---- recognising */

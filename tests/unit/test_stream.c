@@ -2,6 +2,7 @@
 #include "text/tokenizer.h"
 
 #include "base/utf8.h"
+#include "unit/small_vocab.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -228,6 +229,93 @@ static void test_any_bytes(void **state) {
     pum_tokenizer_destroy(&t);
 }
 
+static void expect(pum_stream *s, int32_t token, const char *expected) {
+    bool stopped;
+    assert_string_equal(push(s, token, &stopped), expected);
+    assert_false(stopped);
+}
+
+static void expect_stop(pum_stream *s, int32_t token, const char *expected) {
+    bool stopped;
+    assert_string_equal(push(s, token, &stopped), expected);
+    assert_true(stopped);
+}
+
+/* A zero would end the text for whoever reads it. */
+static void test_zero(void **state) {
+    (void)state;
+    EXPECT(NULL, "a\0b", "a|" REPLACED "|b||");
+    static const char *const stops[] = {"ab", NULL};
+    EXPECT(stops, "a\0ab", "|a" REPLACED "||!|");
+}
+
+static void test_spaces_of_sentencepiece(void **state) {
+    (void)state;
+    static small_vocab vocab;
+    small_spm(&vocab);
+    pum_tokenizer *spm = small_create(&vocab);
+    pum_stream *s = make_stream(spm, NULL, true);
+    expect(s, SPM_BLANK_A, "a"); // the first is the tokenizer's own
+    expect(s, SPM_BLANK_A, " a");
+    expect(s, SPM_USER, "[user]");
+    expect(s, SPM_BLANK_A, "a"); // and that after a special token
+    pum_stream_destroy(&s);
+    s = make_stream(spm, NULL, true);
+    expect(s, SPM_BLANKS, " "); // only one
+    expect(s, SPM_USER_BLANKS, "   ");
+    pum_stream_destroy(&s);
+    s = make_stream(spm, NULL, true);
+    expect(s, SPM_IM_END, "");
+    expect(s, SPM_A, "a");
+    expect(s, SPM_BLANK_A, " a");
+    pum_stream_destroy(&s);
+    s = make_stream(spm, NULL, false); // the text began before
+    expect(s, SPM_BLANK_A, " a");
+    expect(s, SPM_BYTES + 0xEA, "");
+    expect(s, SPM_BYTES + 0xB0, "");
+    expect(s, SPM_BYTES + 0x81, "각");
+    pum_stream_destroy(&s);
+    static const char *const stops[] = {"a b", NULL};
+    s = make_stream(spm, stops, true);
+    expect(s, SPM_BLANK_A, "");
+    expect(s, SPM_BLANK, "");
+    expect_stop(s, SPM_B, "");
+    pum_stream_destroy(&s);
+    pum_tokenizer_destroy(&spm);
+}
+
+/* Whatever the tokens, the pieces together are the decoded text. */
+static void test_pieces_are_the_text(void **state) {
+    (void)state;
+    const char text[] = "가 a ab  😀[user]abc\n   b <|im_end|> ▁ 나";
+    static small_vocab vocab;
+    small_bpe(&vocab);
+    pum_tokenizer *both[] = {small_create(&vocab), NULL};
+    small_spm(&vocab);
+    both[1] = small_create(&vocab);
+    for (int k = 0; k < 2; k++) {
+        int32_t *ids;
+        size_t n;
+        pum_error err = {0};
+        assert_int_equal(pum_tokenizer_encode(both[k], text, strlen(text), PUM_ENCODE_PLAIN, &ids, &n, &err), PUM_OK);
+        static const char *const stops[] = {"가가", "   c", NULL};
+        pum_stream *s = make_stream(both[k], stops, true);
+        char out[200] = "";
+        for (size_t i = 0; i < n; i++) {
+            const char *piece;
+            bool stopped;
+            assert_int_equal(pum_stream_push(s, ids[i], &piece, &stopped, &err), PUM_OK);
+            assert_false(stopped);
+            strcat(out, piece);
+        }
+        strcat(out, pum_stream_finish(s));
+        assert_string_equal(out, text);
+        pum_stream_destroy(&s);
+        pum_free(ids);
+        pum_tokenizer_destroy(&both[k]);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_characters),
@@ -237,6 +325,9 @@ int main(void) {
         cmocka_unit_test(test_control_tokens_are_silent),
         cmocka_unit_test(test_first_space),
         cmocka_unit_test(test_any_bytes),
+        cmocka_unit_test(test_zero),
+        cmocka_unit_test(test_spaces_of_sentencepiece),
+        cmocka_unit_test(test_pieces_are_the_text),
     };
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
 }
