@@ -153,6 +153,7 @@ static void penalise(pum_sampler *s) {
     const pum_sampler_params *p = &s->params;
     if (!has_penalties(p)) return;
     size_t window = p->penalty_last_n < 0 || (size_t)p->penalty_last_n > s->n_history ? s->n_history : (size_t)p->penalty_last_n;
+    if (window == 0) return; // no list yet, perhaps
     const int32_t *recent = s->history + s->n_history - window;
     for (size_t i = 0; i < window; i++)
         if (recent[i] >= 0 && recent[i] < s->n_vocab && s->counts[recent[i]] < UINT16_MAX) s->counts[recent[i]]++;
