@@ -47,7 +47,7 @@ static void add_bytes(vocabulary *v, bool spm) {
     }
 }
 
-static const pum_tokenizer *make(bool spm, bool space_prefix) {
+static const pum_tokenizer *make(bool spm, const char *pre, bool space_prefix) {
     static const char *const spm_tokens[] = {"\xE2\x96\x81",
                                              "a",
                                              "b",
@@ -84,20 +84,23 @@ static const pum_tokenizer *make(bool spm, bool space_prefix) {
     add_bytes(&v, spm);
     for (size_t i = 0; spm && i < sizeof spm_tokens / sizeof *spm_tokens; i++) add(&v, spm_tokens[i], TOKEN_NORMAL);
     for (size_t i = 0; !spm && i < sizeof bpe_tokens / sizeof *bpe_tokens; i++) add(&v, bpe_tokens[i], TOKEN_NORMAL);
+    int32_t bos = (int32_t)v.n;
     add(&v, "<s>", TOKEN_CONTROL);
     add(&v, "</s>", TOKEN_CONTROL);
     add(&v, "<|x|>", TOKEN_CONTROL);
     add(&v, "<|x|><", TOKEN_USER_DEFINED);
+    add(&v, spm ? "\xE2\x96\x81\xE2\x96\x81\xE2\x96\x81" : "   ", TOKEN_USER_DEFINED);
+    if (spm && pre) add(&v, "a\xE2\x96\x81", TOKEN_NORMAL); // so that merging crosses words
     tokenizer_params p = {.model = spm ? "llama" : "gpt2",
-                          .pre = spm ? NULL : "gpt-2",
+                          .pre = pre,
                           .n_vocab = v.n,
                           .tokens = v.tokens,
                           .scores = spm ? v.scores : NULL,
                           .kinds = v.kinds,
                           .n_merges = spm ? 0 : sizeof merges / sizeof *merges,
                           .merges = spm ? NULL : merges,
-                          .bos = (int32_t)v.n - 4,
-                          .eos = (int32_t)v.n - 3,
+                          .bos = bos,
+                          .eos = bos + 1,
                           .unk = -1,
                           .eot = -1,
                           .add_bos = true,
@@ -160,11 +163,19 @@ static void check_stream(const pum_tokenizer *t, const char *text, size_t n_byte
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const pum_tokenizer *tokenizers[3]; // they live as long as the program
+    static const struct {
+        bool spm;
+        const char *pre;
+        bool space_prefix;
+    } kinds[] = {{false, "gpt-2", false}, {true, NULL, false},      {true, NULL, true},
+                 {true, "across", true},  {false, "smollm", false}, {false, "llama-bpe", false},
+                 {false, "qwen2", false}, {false, "none", false},   {false, "default", false}};
+    enum { N_KINDS = sizeof kinds / sizeof *kinds };
+    static const pum_tokenizer *tokenizers[N_KINDS]; // they live as long as the program
     if (!tokenizers[0])
-        for (int i = 0; i < 3; i++) tokenizers[i] = make(i > 0, i == 2);
+        for (int i = 0; i < N_KINDS; i++) tokenizers[i] = make(kinds[i].spm, kinds[i].pre, kinds[i].space_prefix);
     if (size == 0) return 0;
-    const pum_tokenizer *t = tokenizers[data[0] % 3];
+    const pum_tokenizer *t = tokenizers[data[0] % N_KINDS];
     const char *text = (const char *)data + 1;
     size_t n_bytes = size - 1;
     check_round_trip(t, text, n_bytes, PUM_ENCODE_PLAIN);

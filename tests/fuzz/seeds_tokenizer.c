@@ -13,13 +13,14 @@ int main(int argc, char **argv) {
         "\xE2\x96\x81 a\xE2\x96\x81\xE2\x96\x81 b",
         "<s>ab</s> <|x|><|x|>< |> <|x|",
         "\x80\xFF\xED\xA0\x80\xC0\xAF\xF0\x9F",
+        "<|x|><   a    b<|x|><<|x|><  c",
         "aaaaaaaaaaabaab it's I'LL 12345  6",
     };
     if (argc != 2) {
         fprintf(stderr, "usage: %s FOLDER\n", argv[0]);
         return 2;
     }
-    for (int kind = 0; kind < 3; kind++)
+    for (int kind = 0; kind < 9; kind++)
         for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
             char name[32], bytes[128] = {(char)kind};
             snprintf(name, sizeof name, "text_%d_%zu", kind, i);

@@ -351,21 +351,8 @@ static void test_bytes_of_tokens(void **state) {
 
 static void test_long_texts(void **state) {
     (void)state;
-    static const char *const units[] = {"a",
-                                        "ab",
-                                        " ",
-                                        "\n",
-                                        " \n",
-                                        "1",
-                                        "!",
-                                        "<",
-                                        "<|im_end|",
-                                        "가",
-                                        "\xFF",
-                                        "\xFF"
-                                        "a",
-                                        "'",
-                                        "x "};
+    static const char *const units[] = {"a", "ab",        " ",  "\n",   " \n",   "1", "!",
+                                        "<", "<|im_end|", "가", "\xFF", "\xFFx", "'", "x "};
     enum { N = 1 << 21 };
     char *text = malloc(N);
     assert_non_null(text);
