@@ -122,6 +122,9 @@ PUM_API void pum_device_destroy(pum_device **device);
 /// Describes an open device, `available_bytes` as of now.
 PUM_API void pum_device_get_info(pum_device *device, pum_device_info *info);
 
+/// From now on the device's results are not checked: for measuring the host alone on a driver that accepts work and does nothing.
+PUM_API void pum_device_ignore_results(pum_device *device);
+
 /// What the device can do at best, measured with the library's own read-only and multiply kernels.
 typedef struct pum_device_peaks {
     double read_gb_per_s;       ///< 10^9 bytes per second
