@@ -37,17 +37,18 @@ need_packages() {
         fail "apt-get could not install them (see above): check the network, free space and /etc/apt, then run this again"
 }
 
-# build PRESET [TARGET…]: configures once, then builds what changed.
+# build PRESET [TARGET…]: configures at first and when the presets changed, then builds what changed.
 build() {
     local preset=$1 log=build/configure-$1.log
     shift
     mkdir -p build
-    if [ ! -e "build/$preset/build.ninja" ]; then
+    if [ ! -e "build/$preset/build.ninja" ] || [ ! "build/$preset/.configured" -nt CMakePresets.json ]; then
         say "configuring build/$preset"
         cmake --preset "$preset" </dev/null >"$log" 2>&1 || {
             tail -n 20 "$log" >&2
             fail "CMake could not configure build/$preset (the end of $log is above); if the checkout was moved or copied, remove build/ and run this again"
         }
+        touch "build/$preset/.configured"
     fi
     say "building build/$preset"
     cmake --build "build/$preset" ${1:+--target "$@"} </dev/null >&2 ||
