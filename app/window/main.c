@@ -37,7 +37,7 @@ static bool fail(const char *what, const char *why) {
 /* Returns an exit status to end with, or -1 to go on. */
 static int parse(arguments *a, int argc, char **argv) {
     *a = (arguments){.n_ctx = -1, .scale = 1};
-    for (int i = 1; i < argc; i++) {
+    for (int i = 1; i < argc; i += 2) { // every other option takes a value
         if (strcmp(argv[i], "--help") == 0) {
             fputs(USAGE, stdout);
             return 0;
@@ -70,7 +70,6 @@ static int parse(arguments *a, int argc, char **argv) {
             fprintf(stderr, "pumice: error: %s: not understood\n%s", argv[i], USAGE);
             return 2;
         }
-        i++;
     }
     return -1;
 }
