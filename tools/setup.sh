@@ -21,7 +21,8 @@ need_packages() {
         say "this is no Debian: expected what these packages hold to be installed already: $*"
         return 0
     fi
-    there=" $(dpkg-query -W -f '${db:Status-Status}:${Package}\n' "$@" 2>/dev/null | sed -n 's/^installed://p' | tr '\n' ' ')"
+    # It ends with 1 where one of them has never been there.
+    there=" $({ dpkg-query -W -f '${db:Status-Status}:${Package}\n' "$@" 2>/dev/null || true; } | sed -n 's/^installed://p' | tr '\n' ' ')"
     for name in "$@"; do
         case "$there${missing[*]} " in *" $name "*) ;; *) missing+=("$name") ;; esac
     done
