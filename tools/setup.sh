@@ -5,7 +5,7 @@ packages_build="build-essential cmake ninja-build pkg-config git ca-certificates
   libpcre2-dev libjansson-dev libsdl2-dev libsdl2-ttf-dev libfontconfig-dev"
 packages_run="libvulkan1 mesa-vulkan-drivers fonts-dejavu-core fonts-noto-cjk"
 packages_model="ca-certificates curl unzip python3 python3-pip"
-packages_test="libcmocka-dev clang libclang-rt-dev vulkan-validationlayers python3-venv xvfb xdotool xclip openbox ibus ibus-hangul
+packages_test="libcmocka-dev clang libclang-rt-dev vulkan-validationlayers python3-venv xvfb xauth xdotool xclip openbox ibus ibus-hangul
   dbus-x11 imagemagick"
 
 say() { printf 'pumice: %s\n' "$*" >&2; }
