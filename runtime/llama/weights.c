@@ -1,3 +1,4 @@
+#include "gguf/random_blocks.h"
 #include "llama/tensors.h"
 
 #include <inttypes.h>
@@ -189,74 +190,6 @@ pum_status llama_weights_load(op_kernels *kernels, const gguf *file, const llama
 
 /* ---- from random numbers */
 
-typedef struct random_state {
-    uint64_t s;
-} random_state;
-
-static uint64_t random_next(random_state *r) { // splitmix64
-    uint64_t z = r->s += 0x9E3779B97F4A7C15u;
-    z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-    z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-    return z ^ z >> 31;
-}
-
-static void put_half(uint8_t *at, double value) {
-    uint16_t h = float_to_half((float)value);
-    memcpy(at, &h, sizeof h);
-}
-
-/* Random bits are quants that are evenly distributed: the scales are put so that the values have the standard deviation sigma. */
-static void scale_block(tensor_type type, double sigma, uint8_t *block) {
-    const double nibble = 4.6, byte = 73.9, six_bits = 18.5; // standard deviations of evenly distributed 4, 8 and 6 bits
-    switch (type) {
-    case TENSOR_Q4_0:
-        put_half(block, sigma / nibble);
-        break;
-    case TENSOR_Q4_1:
-        put_half(block, sigma / nibble);
-        put_half(block + 2, -7.5 * sigma / nibble);
-        break;
-    case TENSOR_Q8_0:
-        put_half(block, sigma / byte);
-        break;
-    case TENSOR_Q4_K: // d, dmin; the 6-bit scales and minima are 31.5 in the mean
-        put_half(block, sigma / nibble / 31.5);
-        put_half(block + 2, 7.5 * sigma / nibble / 31.5);
-        break;
-    case TENSOR_Q6_K:
-        put_half(block + 208, sigma / six_bits / byte);
-        break;
-    default:
-        break;
-    }
-}
-
-static void fill_floats(tensor_type type, double sigma, random_state *r, uint8_t *at, uint64_t n) {
-    for (uint64_t i = 0; i < n; i++) {
-        float value = (float)(((double)(random_next(r) >> 11) * 0x1p-53 - 0.5) * sqrt(12.0) * sigma);
-        uint32_t bits;
-        memcpy(&bits, &value, sizeof bits);
-        uint16_t half = type == TENSOR_F16 ? float_to_half(value) : (uint16_t)(bits >> 16);
-        if (type == TENSOR_F32)
-            memcpy(at + 4 * i, &value, 4);
-        else
-            memcpy(at + 2 * i, &half, 2);
-    }
-}
-
-static void fill_blocks(const tensor_type_info *type, double sigma, random_state *r, uint8_t *at, uint64_t n_blocks) {
-    if (type->block_values == 1) {
-        fill_floats(type->type, sigma, r, at, n_blocks);
-        return;
-    }
-    uint64_t n_bytes = n_blocks * type->block_bytes;
-    for (uint64_t i = 0; i < n_bytes; i += 8) {
-        uint64_t bits = random_next(r);
-        memcpy(at + i, &bits, n_bytes - i < 8 ? n_bytes - i : 8);
-    }
-    for (uint64_t b = 0; b < n_blocks; b++) scale_block(type->type, sigma, at + b * type->block_bytes);
-}
-
 static pum_status random_vector(llama_weights *w, const llama_tensor_slot *slot, pum_error *err) {
     float *ones = malloc(slot->n_cols * sizeof *ones);
     if (!ones) return pum_fail_memory(err, slot->name, slot->n_cols * sizeof *ones);
@@ -267,24 +200,19 @@ static pum_status random_vector(llama_weights *w, const llama_tensor_slot *slot,
     return status;
 }
 
-/* Rows that no block of the type divides are F16, as converters make them. */
-static const tensor_type_info *type_for(const tensor_type_info *type, uint32_t n_cols) {
-    return n_cols % type->block_values == 0 ? type : tensor_type_find(TENSOR_F16);
-}
-
-static pum_status random_matrix(llama_weights *w, const llama_tensor_slot *slot, const tensor_type_info *type, random_state *r,
+static pum_status random_matrix(llama_weights *w, const llama_tensor_slot *slot, const tensor_type_info *type, uint64_t *random,
                                 progress *p, pum_error *err) {
-    type = type_for(type, slot->n_cols);
+    type = gguf_type_for_rows(type, slot->n_cols);
     uint64_t blocks_per_row = slot->n_cols / type->block_values, row_bytes = blocks_per_row * type->block_bytes;
     uint32_t step = rows_at_once(row_bytes);
     if (step > slot->n_rows) step = slot->n_rows;
     uint8_t *blocks = malloc(step * row_bytes);
     if (!blocks) return pum_fail_memory(err, slot->name, step * row_bytes);
-    double sigma = 0.6 / sqrt(slot->n_cols);
+    double sigma = gguf_random_sigma(slot->n_cols);
     pum_status status = op_memory_tensor(w->memory, type->type, slot->n_rows, slot->n_cols, slot->tensor, err);
     for (uint32_t row = 0; row < slot->n_rows && status == PUM_OK; row += step) {
         uint32_t n = slot->n_rows - row < step ? slot->n_rows - row : step;
-        fill_blocks(type, sigma, r, blocks, n * blocks_per_row);
+        gguf_random_blocks(type, sigma, random, blocks, n * blocks_per_row);
         status = op_memory_send(w->memory, slot->tensor, row, n, blocks, err);
         if (status == PUM_OK) status = report(p, n * row_bytes, err);
         note_host_bytes(w, step * row_bytes);
@@ -303,16 +231,15 @@ pum_status llama_weights_random(op_kernels *kernels, const llama_config *config,
     progress p = {.params = params};
     for (uint32_t i = 0; i < llama_n_slots(config); i++) {
         llama_tensor_slot slot = llama_slot(config, NULL, i);
-        const tensor_type_info *t = slot.is_vector ? tensor_type_find(TENSOR_F32) : type_for(info, slot.n_cols);
+        const tensor_type_info *t = slot.is_vector ? tensor_type_find(TENSOR_F32) : gguf_type_for_rows(info, slot.n_cols);
         total += op_layout_bytes(t->type, slot.n_rows, slot.n_cols, max_range);
         if (!slot.is_vector) p.total += (uint64_t)slot.n_rows * (slot.n_cols / t->block_values) * t->block_bytes;
     }
     llama_weights *w = NULL;
     pum_status status = weights_create(kernels, config, total, &w, err);
-    random_state r = {seed};
     for (uint32_t i = 0; i < llama_n_slots(config) && status == PUM_OK; i++) {
         llama_tensor_slot slot = llama_slot(config, w, i);
-        status = slot.is_vector ? random_vector(w, &slot, err) : random_matrix(w, &slot, info, &r, &p, err);
+        status = slot.is_vector ? random_vector(w, &slot, err) : random_matrix(w, &slot, info, &seed, &p, err);
     }
     if (status == PUM_OK) status = op_memory_sent(w->memory, err);
     if (status != PUM_OK) {
