@@ -54,7 +54,7 @@ void main() {
         maximum[r] = LOWEST;
         total[r] = 0;
         [[unroll]] for (uint d = 0; d < HEAD_DIM; d += 4) {
-            vec4 value = q_rows[q_at(row[r]) + d / 4] * p.scale;
+            vec4 value = qkv[q_at(row[r]) + d / 4] * p.scale;
             [[unroll]] for (uint i = 0; i < 4; i++) {
                 q[r * HEAD_DIM + d + i] = value[i];
                 sum[r * HEAD_DIM + d + i] = 0;
@@ -101,14 +101,27 @@ void main() {
         [[unroll]] for (uint r = 0; r < ROWS; r++) join(r);
     }
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
-        if (cluster == 0 && first + r * LANES + lane < p.n_rows) {
-            float factor = p.n_chunks == 1 ? 1 / total[r] : 1;
-            uint to = p.n_chunks == 1 ? a_at(row[r]) : record_at(row[r]) + 1;
+        if (cluster == 0 && first + r * LANES + lane < p.n_rows && chunk_begin() < last) {
+            uint record = record_at(row[r], gl_WorkGroupID.z);
             [[unroll]] for (uint d = 0; d < HEAD_DIM; d += 4) {
                 uint i = r * HEAD_DIM + d;
-                results[to + d / 4] = vec4(sum[i], sum[i + 1], sum[i + 2], sum[i + 3]) * factor;
+                vec4 part = vec4(sum[i], sum[i + 1], sum[i + 2], sum[i + 3]);
+                if (p.n_chunks == 1) a[a_at(row[r]) + d / 4] = part / total[r];
+                else records[record + 1 + d / 4] = part;
             }
-            if (p.n_chunks > 1) results[to - 1] = vec4(maximum[r], total[r], 0, 0);
+            if (p.n_chunks > 1) records[record] = vec4(maximum[r], total[r], 0, 0);
+        }
+    }
+    if (p.n_chunks > 1) {
+        memoryBarrierBuffer();
+        subgroupBarrier();
+        uint before = 0;
+        if (gl_LocalInvocationID.x == 0) before = arrive();
+        if (subgroupShuffle(before, 0) == p.n_chunks - 1) {
+            memoryBarrierBuffer();
+            uint n_rows = min(LANES * ROWS, p.n_rows - first);
+            for (uint i = gl_LocalInvocationID.x; i < n_rows * PARTS; i += SIZE) join_chunks(first + i / PARTS, i % PARTS);
+            if (gl_LocalInvocationID.x == 0) forget_arrivals();
         }
     }
 }

@@ -19,6 +19,7 @@ const uint BATCH = 16 / ROWS; // positions of a group between barriers
 
 shared float partial[2048]; // [BATCH][ROWS][GROUPS][LANES] of dot products; at the end [GROUPS][HEAD_DIM] of a row's sums
 shared float maxima[GROUPS], totals[GROUPS];
+shared uint arrived_before;
 
 void main() {
     uint id = gl_LocalInvocationID.x, group = id / LANES, lane = id % LANES, first = gl_WorkGroupID.x * ROWS;
@@ -33,7 +34,7 @@ void main() {
         maximum[r] = LOWEST;
         total[r] = 0;
         for (uint i = 0; i < 2; i++) {
-            q[r * 2 + i] = q_rows[q_at(row) + lane * 2 + i] * p.scale;
+            q[r * 2 + i] = qkv[q_at(row) + lane * 2 + i] * p.scale;
             sum[r * 2 + i] = vec4(0);
         }
     }
@@ -101,12 +102,25 @@ void main() {
                 all += totals[g];
             }
             if (p.n_chunks == 1) {
-                results[a_at(row) + id] = joined / all;
-            } else {
-                results[record_at(row) + 1 + id] = joined;
-                if (id == 0) results[record_at(row)] = vec4(highest, all, 0, 0);
+                a[a_at(row) + id] = joined / all;
+            } else if (begin < last) {
+                uint record = record_at(row, gl_WorkGroupID.z);
+                records[record + 1 + id] = joined;
+                if (id == 0) records[record] = vec4(highest, all, 0, 0);
             }
         }
         barrier();
+    }
+    if (p.n_chunks > 1) {
+        memoryBarrierBuffer();
+        barrier();
+        if (id == 0) arrived_before = arrive();
+        barrier();
+        if (arrived_before == p.n_chunks - 1) {
+            memoryBarrierBuffer();
+            uint n_rows = min(ROWS, p.n_rows - first);
+            for (uint i = id; i < n_rows * PARTS; i += 128) join_chunks(first + i / PARTS, i % PARTS);
+            if (id == 0) forget_arrivals();
+        }
     }
 }

@@ -18,7 +18,6 @@ layout(constant_id = 2) const uint ROWS = 4; // at most 4
 
 const uint BLOCK = 16 * ROWS;
 const uint TILE = 32;
-const uint PARTS = HEAD_DIM / 4;
 const uint OWN = (PARTS + 7) / 8; // vec4 of a row's sum that a thread owns
 const uint V_STEP = HEAD_DIM <= 48 ? 32 : HEAD_DIM <= 96 ? 16 : HEAD_DIM <= 192 ? 8 : 4;
 
@@ -33,7 +32,7 @@ void stage_q_and_k(uint first, uint base, uint last, uint part0) {
     uint id = gl_LocalInvocationID.x;
     for (uint i = id; i < BLOCK * 4; i += 128) {
         uint part = part0 + i % 4, row = min(first + i / 4, p.n_rows - 1);
-        staged[place(i / 4, i % 4)] = part < PARTS ? q_rows[q_at(row) + part] * p.scale : vec4(0);
+        staged[place(i / 4, i % 4)] = part < PARTS ? qkv[q_at(row) + part] * p.scale : vec4(0);
     }
     if (id < TILE * 2) {
         uint position = id / 2, part = id % 2 * 2;
@@ -119,6 +118,6 @@ void main() {
         uint row = first + ty * ROWS + r;
         if (row < p.n_rows)
             for (uint o = 0; o < OWN; o++)
-                if (tx + 8 * o < PARTS) results[a_at(row) + tx + 8 * o] = sum[r * OWN + o] / total[ty * ROWS + r];
+                if (tx + 8 * o < PARTS) a[a_at(row) + tx + 8 * o] = sum[r * OWN + o] / total[ty * ROWS + r];
     }
 }

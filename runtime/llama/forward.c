@@ -6,6 +6,7 @@
 
 enum {
     DEFAULT_CHUNK = 512,
+    TOKENS = 256,    ///< bytes: aligned as any device wants it
     LOGIT_ROWS = 32, ///< rows of logits computed at once when those of every token are wanted
 };
 
@@ -19,12 +20,13 @@ struct llama_context {
     op_rope rope;
     op_rows x;       ///< [n_chunk, n_embd] the residual stream
     op_rows n;       ///< [n_chunk, n_embd] normalised
-    op_rows q, a;    ///< [n_chunk, n_head * head_dim] queries; attention's answer
-    op_rows k, v;    ///< [n_chunk, n_head_kv * head_dim]
+    op_rows qkv;     ///< [n_chunk, (n_head + 2 * n_head_kv) * head_dim] queries, keys, values
+    op_rows a;       ///< [n_chunk, n_head * head_dim] attention's answer
     op_rows h, h2;   ///< [n_chunk, n_ff]
-    op_rows partial; ///< [OP_ATTENTION_SCRATCH_ROWS, head_dim + 4] partial results of attention
+    op_rows partial; ///< partial results of attention
     op_rows logits;  ///< [min(n_chunk, LOGIT_ROWS), n_vocab]
-    op_host tokens;  ///< int32 [n_chunk]
+    op_rows n_past;  ///< uint32 [1], where the pass stands
+    op_host tokens;  ///< n_past, then int32 [n_chunk] from TOKENS on
     op_host answer;  ///< float32 of the shape of logits
     arena arena;
     op_frame_counts counts;
@@ -38,19 +40,18 @@ typedef struct rows_slot {
     op_rows *rows;
     uint32_t n_rows, n_cols;
 } rows_slot;
-enum { N_ROWS_SLOTS = 10 };
+enum { N_ROWS_SLOTS = 9 };
 
 static void rows_slots(llama_context *c, const llama_config *g, uint32_t n_chunk, rows_slot slots[N_ROWS_SLOTS]) {
     const rows_slot all[N_ROWS_SLOTS] = {
         {&c->x, n_chunk, g->n_embd},
         {&c->n, n_chunk, g->n_embd},
-        {&c->q, n_chunk, g->n_head * g->head_dim},
+        {&c->qkv, n_chunk, (g->n_head + 2 * g->n_head_kv) * g->head_dim},
         {&c->a, n_chunk, g->n_head * g->head_dim},
-        {&c->k, n_chunk, g->n_head_kv * g->head_dim},
-        {&c->v, n_chunk, g->n_head_kv * g->head_dim},
         {&c->h, n_chunk, g->n_ff},
         {&c->h2, n_chunk, g->n_ff},
-        {&c->partial, OP_ATTENTION_SCRATCH_ROWS, g->head_dim + 4},
+        {&c->partial, 1, op_attention_scratch_floats(g->head_dim)},
+        {&c->n_past, 1, 1},
         {&c->logits, logit_rows(n_chunk), g->n_vocab},
     };
     memcpy(slots, all, sizeof all);
@@ -93,7 +94,7 @@ pum_status llama_context_create(op_kernels *kernels, const llama_weights *weight
     if (status == PUM_OK) status = op_memory_rope(c->memory, n_ctx, g->n_rot, weights->rope_frequencies, &c->rope, err);
     if (status == PUM_OK) status = op_memory_sent(c->memory, err);
     if (status == PUM_OK)
-        status = op_host_create(kernels, n_chunk * sizeof(int32_t), OP_HOST_WRITES, "token ids", &c->tokens, err);
+        status = op_host_create(kernels, TOKENS + n_chunk * sizeof(int32_t), OP_HOST_WRITES, "token ids", &c->tokens, err);
     if (status == PUM_OK)
         status = op_host_create(kernels, (uint64_t)logit_rows(n_chunk) * g->n_vocab * sizeof(float), OP_HOST_READS, "logits",
                                 &c->answer, err);
@@ -131,19 +132,20 @@ static void record_layers(llama_context *c, uint32_t n_tokens, uint32_t n_past) 
     op_frame *f = c->frame;
     float eps = w->config.norm_eps;
     op_rows x = op_rows_view(c->x, 0, n_tokens), n = op_rows_view(c->n, 0, n_tokens);
-    op_rows q = op_rows_view(c->q, 0, n_tokens), k = op_rows_view(c->k, 0, n_tokens), v = op_rows_view(c->v, 0, n_tokens);
-    op_rows a = op_rows_view(c->a, 0, n_tokens), h = op_rows_view(c->h, 0, n_tokens), h2 = op_rows_view(c->h2, 0, n_tokens);
+    op_rows qkv = op_rows_view(c->qkv, 0, n_tokens), a = op_rows_view(c->a, 0, n_tokens);
+    op_rows h = op_rows_view(c->h, 0, n_tokens), h2 = op_rows_view(c->h2, 0, n_tokens);
+    op_position position = {c->n_past.span, n_past};
 
-    op_embed(f, &w->token_embd, op_host_span(&c->tokens, 0, n_tokens * sizeof(int32_t)), x);
+    op_frame_copy(f, op_host_span(&c->tokens, 0, sizeof n_past), c->n_past.span);
+    op_attention_begin(f, c->partial);
+    op_embed(f, &w->token_embd, op_host_span(&c->tokens, TOKENS, n_tokens * sizeof(int32_t)), x);
     for (uint32_t il = 0; il < w->config.n_layer; il++) {
         const llama_layer *l = &w->layers[il];
         op_rmsnorm(f, x, &l->attn_norm, eps, n);
-        op_matmul(f, &l->attn_q, n, q);
-        op_matmul(f, &l->attn_k, n, k);
-        op_matmul(f, &l->attn_v, n, v);
-        op_rope_store(f, &c->rope, q, k, v, n_past, &c->kv[il]); // rotate q and k, append k and v
-        op_attention(f, q, &c->kv[il], n_past, a, c->partial);   // causal, online softmax, grouped queries
-        op_matmul_add(f, &l->attn_output, a, x);                 // x += Wo·a
+        op_matmul_stack(f, &l->attn_qkv, n, qkv);
+        op_rope_store(f, &c->rope, qkv, position, &c->kv[il]);     // rotate q and k, append k and v
+        op_attention(f, qkv, &c->kv[il], position, a, c->partial); // causal, online softmax, grouped queries
+        op_matmul_add(f, &l->attn_output, a, x);                   // x += Wo·a
         op_rmsnorm(f, x, &l->ffn_norm, eps, n);
         op_matmul_swiglu(f, &l->ffn_gate, &l->ffn_up, n, h, h2); // h = silu(Wgate·n)·(Wup·n)
         op_matmul_add(f, &l->ffn_down, h, x);                    // x += Wdown·h
@@ -153,7 +155,8 @@ static void record_layers(llama_context *c, uint32_t n_tokens, uint32_t n_past) 
 pum_status llama_forward(llama_context *c, const int32_t *tokens, uint32_t n_tokens, uint32_t n_past, float *logits,
                          atomic_bool *abort, pum_error *err) {
     assert(n_tokens >= 1 && n_tokens <= c->n_chunk && n_past + n_tokens <= c->n_ctx);
-    memcpy(c->tokens.buffer.mapped, tokens, n_tokens * sizeof *tokens);
+    memcpy(c->tokens.buffer.mapped, &n_past, sizeof n_past);
+    memcpy((char *)c->tokens.buffer.mapped + TOKENS, tokens, n_tokens * sizeof *tokens);
     op_frame_begin(c->frame, abort);
     record_layers(c, n_tokens, n_past);
     if (logits) record_output(c, n_tokens - 1, 1);

@@ -12,25 +12,26 @@ typedef struct row {
     dim n_rows, n_cols;
     size_t offset; ///< in llama_weights or llama_layer
     bool optional;
+    bool stacked; ///< offset is that of a stack; the rows follow those of the table's row before, if that is of the same stack
 } row;
 
 static const row head_rows[] = {
-    {"token_embd.weight", N_VOCAB, N_EMBD, offsetof(llama_weights, token_embd), false},
+    {"token_embd.weight", N_VOCAB, N_EMBD, offsetof(llama_weights, token_embd)},
 };
 static const row layer_rows[] = {
-    {"blk.%u.attn_norm.weight", ONE, N_EMBD, offsetof(llama_layer, attn_norm), false},
-    {"blk.%u.attn_q.weight", N_Q, N_EMBD, offsetof(llama_layer, attn_q), false},
-    {"blk.%u.attn_k.weight", N_KV, N_EMBD, offsetof(llama_layer, attn_k), false},
-    {"blk.%u.attn_v.weight", N_KV, N_EMBD, offsetof(llama_layer, attn_v), false},
-    {"blk.%u.attn_output.weight", N_EMBD, N_Q, offsetof(llama_layer, attn_output), false},
-    {"blk.%u.ffn_norm.weight", ONE, N_EMBD, offsetof(llama_layer, ffn_norm), false},
-    {"blk.%u.ffn_gate.weight", N_FF, N_EMBD, offsetof(llama_layer, ffn_gate), false},
-    {"blk.%u.ffn_up.weight", N_FF, N_EMBD, offsetof(llama_layer, ffn_up), false},
-    {"blk.%u.ffn_down.weight", N_EMBD, N_FF, offsetof(llama_layer, ffn_down), false},
+    {"blk.%u.attn_norm.weight", ONE, N_EMBD, offsetof(llama_layer, attn_norm)},
+    {"blk.%u.attn_q.weight", N_Q, N_EMBD, offsetof(llama_layer, attn_qkv), .stacked = true},
+    {"blk.%u.attn_k.weight", N_KV, N_EMBD, offsetof(llama_layer, attn_qkv), .stacked = true},
+    {"blk.%u.attn_v.weight", N_KV, N_EMBD, offsetof(llama_layer, attn_qkv), .stacked = true},
+    {"blk.%u.attn_output.weight", N_EMBD, N_Q, offsetof(llama_layer, attn_output)},
+    {"blk.%u.ffn_norm.weight", ONE, N_EMBD, offsetof(llama_layer, ffn_norm)},
+    {"blk.%u.ffn_gate.weight", N_FF, N_EMBD, offsetof(llama_layer, ffn_gate)},
+    {"blk.%u.ffn_up.weight", N_FF, N_EMBD, offsetof(llama_layer, ffn_up)},
+    {"blk.%u.ffn_down.weight", N_EMBD, N_FF, offsetof(llama_layer, ffn_down)},
 };
 static const row tail_rows[] = {
-    {"output_norm.weight", ONE, N_EMBD, offsetof(llama_weights, output_norm), false},
-    {"output.weight", N_VOCAB, N_EMBD, offsetof(llama_weights, output), true},
+    {"output_norm.weight", ONE, N_EMBD, offsetof(llama_weights, output_norm)},
+    {"output.weight", N_VOCAB, N_EMBD, offsetof(llama_weights, output), .optional = true},
 };
 enum {
     N_HEAD_ROWS = sizeof head_rows / sizeof *head_rows,
@@ -76,8 +77,11 @@ llama_tensor_slot llama_slot(const llama_config *config, llama_weights *weights,
         .n_cols = dim_of(config, r->n_cols),
         .is_vector = r->n_rows == ONE,
         .optional = r->optional,
-        .tensor = base ? (op_tensor *)(void *)(base + r->offset) : NULL,
+        .tensor = base && !r->stacked ? (op_tensor *)(void *)(base + r->offset) : NULL,
+        .stack = base && r->stacked ? (op_stack *)(void *)(base + r->offset) : NULL,
     };
+    for (const row *above = r; r->stacked && above > layer_rows && above[-1].stacked && above[-1].offset == r->offset; above--)
+        slot.stack_row += dim_of(config, above[-1].n_rows);
     const char *rest = strstr(r->name, "%u");
     if (rest)
         snprintf(slot.name, sizeof slot.name, "%.*s%u%s", (int)(rest - r->name), r->name, layer, rest + 2);

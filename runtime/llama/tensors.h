@@ -10,7 +10,9 @@ typedef struct llama_tensor_slot {
     uint32_t n_rows, n_cols; ///< n_rows 1 with is_vector: one dimension in the file
     bool is_vector;
     bool optional;
-    op_tensor *tensor; ///< where it goes; NULL when no weights were given
+    op_tensor *tensor; ///< where it goes: here, or in the stack; both NULL when no weights were given
+    op_stack *stack;
+    uint32_t stack_row; ///< the first of its rows in the stack
 } llama_tensor_slot;
 
 /// How many slots a model has.

@@ -64,6 +64,35 @@ static pum_status report(progress *p, uint64_t n_bytes, pum_error *err) {
     return pum_fail(err, PUM_ERR_ABORTED, "loading was stopped on request");
 }
 
+/* How many rows from a slot on are one matrix: what follows it in its stack is of the same type. file: NULL, all of one type. */
+static uint32_t rows_of_one_type(const llama_config *config, const gguf *file, uint32_t index, tensor_type type) {
+    uint32_t n_rows = llama_slot(config, NULL, index).n_rows;
+    // Rows are packed in groups, so another tensor cannot begin within one.
+    for (llama_tensor_slot next; n_rows % OP_LAYOUT_ROWS == 0; n_rows += next.n_rows) {
+        next = llama_slot(config, NULL, ++index);
+        const gguf_tensor *t = file && next.stack_row ? gguf_find_tensor(file, next.name) : NULL;
+        if (!next.stack_row || (file && (!t || t->type->type != type))) break;
+    }
+    return n_rows;
+}
+
+/* Makes room for a matrix, or finds it in its stack. Slots come in their order. */
+static pum_status place_matrix(llama_weights *w, const gguf *file, uint32_t index, tensor_type type, op_tensor **tensor,
+                               uint32_t *first_row, pum_error *err) {
+    llama_tensor_slot slot = llama_slot(&w->config, w, index);
+    op_stack *stack = slot.stack;
+    *tensor = slot.tensor;
+    *first_row = 0;
+    if (!stack) return op_memory_tensor(w->memory, type, slot.n_rows, slot.n_cols, *tensor, err);
+    *first_row = slot.stack_row;
+    for (uint32_t i = 0; i < stack->n_parts; *first_row -= stack->parts[i++].n_rows) {
+        *tensor = &stack->parts[i];
+        if (*first_row < (*tensor)->n_rows) return PUM_OK;
+    }
+    *tensor = &stack->parts[stack->n_parts++];
+    return op_memory_tensor(w->memory, type, rows_of_one_type(&w->config, file, index, type), slot.n_cols, *tensor, err);
+}
+
 /* ---- from a file */
 
 /* Norms are a few numbers: whatever their type in the file, they go to the device as F32. */
@@ -77,13 +106,16 @@ static pum_status load_vector(llama_weights *w, const llama_tensor_slot *slot, c
     return status;
 }
 
-static pum_status load_matrix(llama_weights *w, const llama_tensor_slot *slot, const gguf_tensor *t, progress *p,
+static pum_status load_matrix(llama_weights *w, const gguf *file, uint32_t index, const gguf_tensor *t, progress *p,
                               pum_error *err) {
-    uint64_t row_bytes = t->n_bytes / slot->n_rows;
-    pum_status status = op_memory_tensor(w->memory, t->type->type, slot->n_rows, slot->n_cols, slot->tensor, err);
-    for (uint32_t row = 0, step = rows_at_once(row_bytes); row < slot->n_rows && status == PUM_OK; row += step) {
-        uint32_t n = slot->n_rows - row < step ? slot->n_rows - row : step;
-        status = op_memory_send(w->memory, slot->tensor, row, n, t->data + row * row_bytes, err);
+    llama_tensor_slot slot = llama_slot(&w->config, w, index);
+    uint64_t row_bytes = t->n_bytes / slot.n_rows;
+    op_tensor *tensor;
+    uint32_t first_row;
+    pum_status status = place_matrix(w, file, index, t->type->type, &tensor, &first_row, err);
+    for (uint32_t row = 0, step = rows_at_once(row_bytes); row < slot.n_rows && status == PUM_OK; row += step) {
+        uint32_t n = slot.n_rows - row < step ? slot.n_rows - row : step;
+        status = op_memory_send(w->memory, tensor, first_row + row, n, t->data + row * row_bytes, err);
         if (status == PUM_OK) status = report(p, n * row_bytes, err);
         note_host_bytes(w, 0);
     }
@@ -101,7 +133,7 @@ static pum_status load_slot(llama_weights *w, const gguf *file, uint32_t index, 
         next = gguf_find_tensor(file, next_slot.name);
     }
     if (next) gguf_will_need(file, next);
-    status = slot.is_vector ? load_vector(w, &slot, t, err) : load_matrix(w, &slot, t, p, err);
+    status = slot.is_vector ? load_vector(w, &slot, t, err) : load_matrix(w, file, index, t, p, err);
     gguf_done_with(file, t);
     return status == PUM_OK ? status : pum_fail_in(err, status, "%s", slot.name);
 }
@@ -200,8 +232,9 @@ static pum_status random_vector(llama_weights *w, const llama_tensor_slot *slot,
     return status;
 }
 
-static pum_status random_matrix(llama_weights *w, const llama_tensor_slot *slot, const tensor_type_info *type, uint64_t *random,
-                                progress *p, pum_error *err) {
+static pum_status random_matrix(llama_weights *w, uint32_t index, const tensor_type_info *type, uint64_t *random, progress *p,
+                                pum_error *err) {
+    const llama_tensor_slot at = llama_slot(&w->config, w, index), *slot = &at;
     type = gguf_type_for_rows(type, slot->n_cols);
     uint64_t blocks_per_row = slot->n_cols / type->block_values, row_bytes = blocks_per_row * type->block_bytes;
     uint32_t step = rows_at_once(row_bytes);
@@ -209,11 +242,13 @@ static pum_status random_matrix(llama_weights *w, const llama_tensor_slot *slot,
     uint8_t *blocks = malloc(step * row_bytes);
     if (!blocks) return pum_fail_memory(err, slot->name, step * row_bytes);
     double sigma = gguf_random_sigma(slot->n_cols);
-    pum_status status = op_memory_tensor(w->memory, type->type, slot->n_rows, slot->n_cols, slot->tensor, err);
+    op_tensor *tensor;
+    uint32_t first_row;
+    pum_status status = place_matrix(w, NULL, index, type->type, &tensor, &first_row, err);
     for (uint32_t row = 0; row < slot->n_rows && status == PUM_OK; row += step) {
         uint32_t n = slot->n_rows - row < step ? slot->n_rows - row : step;
         gguf_random_blocks(type, sigma, random, blocks, n * blocks_per_row);
-        status = op_memory_send(w->memory, slot->tensor, row, n, blocks, err);
+        status = op_memory_send(w->memory, tensor, first_row + row, n, blocks, err);
         if (status == PUM_OK) status = report(p, n * row_bytes, err);
         note_host_bytes(w, step * row_bytes);
     }
@@ -239,7 +274,7 @@ pum_status llama_weights_random(op_kernels *kernels, const llama_config *config,
     pum_status status = weights_create(kernels, config, total, &w, err);
     for (uint32_t i = 0; i < llama_n_slots(config) && status == PUM_OK; i++) {
         llama_tensor_slot slot = llama_slot(config, w, i);
-        status = slot.is_vector ? random_vector(w, &slot, err) : random_matrix(w, &slot, info, &seed, &p, err);
+        status = slot.is_vector ? random_vector(w, &slot, err) : random_matrix(w, i, info, &seed, &p, err);
     }
     if (status == PUM_OK) status = op_memory_sent(w->memory, err);
     if (status != PUM_OK) {
@@ -253,13 +288,15 @@ pum_status llama_weights_random(op_kernels *kernels, const llama_config *config,
 
 /* ---- figures */
 
+static uint64_t read_bytes(const op_tensor *t) { return op_layout_read_bytes(t->type, t->n_rows, t->n_cols); }
+
 uint64_t llama_weights_bytes_per_token(const llama_weights *w) {
-    uint64_t n_bytes = 0;
-    llama_weights *view = (llama_weights *)(uintptr_t)w;
-    for (uint32_t i = 0; i < llama_n_slots(&w->config); i++) {
-        const op_tensor *t = llama_slot(&w->config, view, i).tensor;
-        bool looked_up_only = t == &view->token_embd;
-        if (!looked_up_only) n_bytes += op_layout_read_bytes(t->type, t->n_rows, t->n_cols);
+    uint64_t n_bytes = read_bytes(&w->output_norm) + read_bytes(&w->output);
+    for (uint32_t il = 0; il < w->config.n_layer; il++) {
+        const llama_layer *l = &w->layers[il];
+        const op_tensor *tensors[] = {&l->attn_norm, &l->attn_output, &l->ffn_norm, &l->ffn_gate, &l->ffn_up, &l->ffn_down};
+        for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++) n_bytes += read_bytes(tensors[i]);
+        for (uint32_t i = 0; i < l->attn_qkv.n_parts; i++) n_bytes += read_bytes(&l->attn_qkv.parts[i]);
     }
     return n_bytes;
 }

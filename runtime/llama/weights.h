@@ -7,8 +7,7 @@
 
 typedef struct llama_layer {
     op_tensor attn_norm;        ///< [1, n_embd]
-    op_tensor attn_q;           ///< [n_head * head_dim, n_embd]
-    op_tensor attn_k, attn_v;   ///< [n_head_kv * head_dim, n_embd]
+    op_stack attn_qkv;          ///< q [n_head * head_dim, n_embd], k and v [n_head_kv * head_dim, n_embd]
     op_tensor attn_output;      ///< [n_embd, n_head * head_dim]
     op_tensor ffn_norm;         ///< [1, n_embd]
     op_tensor ffn_gate, ffn_up; ///< [n_ff, n_embd]

@@ -12,6 +12,7 @@ enum {
     MIN_CHUNK = 128,    ///< positions that are worth a workgroup of their own
     N_WORKGROUPS = 512, ///< that fill a GPU
     N_WORKGROUPS_CPU = 12,
+    MAX_RECORDS = ATTENTION_BLOCKS, ///< of partial results; as many as blocks, since a block that is cut leaves several
 };
 /* A dispatch cannot be interrupted: longer ones are cut by tokens. */
 static const double MAX_FLOP = 2e9;
@@ -63,35 +64,15 @@ static const op_kernel *get_kernel(op_frame *f, const shader_variant *variant, c
 /* In how many chunks the context is cut so that the device is filled. */
 static uint32_t choose_chunks(const shape *s, uint32_t n_kv, uint32_t n_groups, uint32_t n_records) {
     uint32_t n = min_u32(s->n_workgroups / n_groups, n_kv / MIN_CHUNK);
-    n = min_u32(n, OP_ATTENTION_SCRATCH_ROWS / n_records);
+    n = min_u32(n, MAX_RECORDS / n_records);
     return n > 1 ? n : 1;
 }
 
-static void merge(op_frame *f, op_rows scratch, op_rows a, uint32_t n_tokens, uint32_t head_dim, const struct attention_push *p) {
-    struct attention_merge_push push = {
-        .n_rows = n_tokens * p->n_head,
-        .n_chunks = p->n_chunks,
-        .a_first_row = p->a_first_row * p->n_head,
-    };
-    op_kernel_params params = {.n_bindings = 2, .push_bytes = sizeof push, .constants = &head_dim, .n_constants = 1};
-    double n_values = (double)push.n_rows * push.n_chunks * head_dim;
-    op_frame_dispatch(f, &(op_dispatch){
-                             .kernel = get_kernel(f, op_variant_choose(op_frame_kernels(f), "attention_merge"), &params),
-                             .spans = {scratch.span, a.span},
-                             .writes = 1 << 1,
-                             .push = &push,
-                             .push_bytes = sizeof push,
-                             .groups = {div_up(push.n_rows * head_dim / 4, 64)},
-                             .cost_flop = 4 * n_values,
-                             .cost_bytes = 4 * n_values,
-                         });
-}
-
-/* Tokens [t0, t0 + n_tokens) of q, in one dispatch per slice. */
-static void attend(op_frame *f, op_rows q, const op_kv *kv, uint32_t n_past, op_rows a, op_rows scratch, uint32_t t0,
+/* Tokens [t0, t0 + n_tokens) of qkv, in one dispatch per slice. */
+static void attend(op_frame *f, op_rows qkv, const op_kv *kv, op_position position, op_rows a, op_rows scratch, uint32_t t0,
                    uint32_t n_tokens) {
-    uint32_t n_head = q.n_cols / kv->head_dim, group = n_head / kv->n_head_kv, n_rows = n_tokens * group;
-    uint32_t n_kv = n_past + t0 + n_tokens;
+    uint32_t n_head_all = qkv.n_cols / kv->head_dim, n_head = n_head_all - 2 * kv->n_head_kv, group = n_head / kv->n_head_kv;
+    uint32_t n_rows = n_tokens * group, n_kv = position.most + t0 + n_tokens;
     op_kernels *kernels = op_frame_kernels(f);
     const shader_variant *variant = choose_variant(kernels, n_rows);
     if (!variant) {
@@ -106,25 +87,27 @@ static void attend(op_frame *f, op_rows q, const op_kv *kv, uint32_t n_past, op_
         .n_rows = n_rows,
         .group = group,
         .n_head = n_head,
-        .n_past = n_past + t0,
-        .n_tokens = n_tokens,
+        .n_head_all = n_head_all,
+        .first_token = t0,
         .n_ctx = kv->n_ctx,
-        .q_first_row = q.first_row + t0,
+        .q_first_row = qkv.first_row + t0,
         .a_first_row = a.first_row + t0,
         .chunk = div_up(div_up(n_kv, n_chunks), 64) * 64, // a multiple of every variant's step
         .scale = (float)(1 / sqrt(kv->head_dim)),
     };
     push.n_chunks = div_up(n_kv, push.chunk);
-    op_kernel_params params = {.n_bindings = 4, .push_bytes = sizeof push, .constants = s.constants, .n_constants = 5};
+    op_kernel_params params = {.n_bindings = 6, .push_bytes = sizeof push, .constants = s.constants, .n_constants = 5};
     const op_kernel *kernel = get_kernel(f, variant, &params);
     for (uint32_t slice = 0; slice < kv->n_slices; slice++) {
         push.first_head = slice * kv->heads_per_slice;
         uint32_t n_heads = min_u32(kv->heads_per_slice, kv->n_head_kv - push.first_head);
         double n_values = (double)n_heads * n_kv * kv->head_dim;
+        bool partial = push.n_chunks > 1;
         op_frame_dispatch(f, &(op_dispatch){
                                  .kernel = kernel,
-                                 .spans = {q.span, kv->k[slice], kv->v[slice], push.n_chunks == 1 ? a.span : scratch.span},
-                                 .writes = 1 << 3,
+                                 .spans = {qkv.span, kv->k[slice], kv->v[slice], a.span, partial ? scratch.span : (vk_span){0},
+                                           position.n_past},
+                                 .writes = 1 << 3 | 1 << 4,
                                  .push = &push,
                                  .push_bytes = sizeof push,
                                  .groups = {n_blocks, n_heads, push.n_chunks},
@@ -132,16 +115,22 @@ static void attend(op_frame *f, op_rows q, const op_kv *kv, uint32_t n_past, op_
                                  .cost_bytes = 4 * n_values * n_blocks,
                              });
     }
-    if (push.n_chunks > 1) merge(f, scratch, a, n_tokens, kv->head_dim, &push);
 }
 
-void op_attention(op_frame *f, op_rows q, const op_kv *kv, uint32_t n_past, op_rows a, op_rows scratch) {
-    uint32_t n_tokens = q.n_rows;
-    assert(kv->head_dim % 8 == 0 && kv->head_dim <= 256 && q.n_cols % (kv->head_dim * kv->n_head_kv) == 0);
-    assert(a.n_rows == n_tokens && a.n_cols == q.n_cols && n_past + n_tokens <= kv->n_ctx);
-    assert(scratch.n_rows >= OP_ATTENTION_SCRATCH_ROWS && scratch.n_cols >= kv->head_dim + 4 && scratch.first_row == 0);
-    double flop_per_token = 4.0 * q.n_cols * (n_past + n_tokens);
+uint32_t op_attention_scratch_floats(uint32_t head_dim) { return ATTENTION_BLOCKS + MAX_RECORDS * (head_dim + 4); }
+
+void op_attention_begin(op_frame *f, op_rows scratch) {
+    op_frame_fill(f, (vk_span){scratch.span.buffer, scratch.span.offset, ATTENTION_BLOCKS * sizeof(uint32_t)}, 0);
+}
+
+void op_attention(op_frame *f, op_rows qkv, const op_kv *kv, op_position position, op_rows a, op_rows scratch) {
+    uint32_t n_tokens = qkv.n_rows;
+    assert(kv->head_dim % 8 == 0 && kv->head_dim <= 256 && qkv.n_cols % kv->head_dim == 0);
+    assert(a.n_rows == n_tokens && a.n_cols + 2 * kv->n_head_kv * kv->head_dim == qkv.n_cols);
+    assert(a.n_cols % (kv->n_head_kv * kv->head_dim) == 0 && position.most + n_tokens <= kv->n_ctx);
+    assert(scratch.n_cols >= op_attention_scratch_floats(kv->head_dim) && scratch.first_row == 0);
+    double flop_per_token = 4.0 * a.n_cols * (position.most + n_tokens);
     uint32_t at_once = flop_per_token * n_tokens > MAX_FLOP ? (uint32_t)(MAX_FLOP / flop_per_token) / 32 * 32 : n_tokens;
     if (at_once < 32) at_once = 32;
-    for (uint32_t t = 0; t < n_tokens; t += at_once) attend(f, q, kv, n_past, a, scratch, t, min_u32(at_once, n_tokens - t));
+    for (uint32_t t = 0; t < n_tokens; t += at_once) attend(f, qkv, kv, position, a, scratch, t, min_u32(at_once, n_tokens - t));
 }

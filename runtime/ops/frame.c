@@ -204,3 +204,11 @@ void op_frame_copy(op_frame *f, vk_span src, vk_span dst) {
     vk_commands_copy(f->flights[f->current].commands, src, dst);
     add_cost(f, FLOP_PER_BYTE * (double)src.n_bytes);
 }
+
+void op_frame_fill(op_frame *f, vk_span dst, uint32_t word) {
+    if (dst.n_bytes == 0 || !start_recording(f)) return;
+    barrier_if(f, conflicts(f, dst, true), 1);
+    note(f, dst, true);
+    vk_commands_fill(f->flights[f->current].commands, dst, word);
+    add_cost(f, FLOP_PER_BYTE * (double)dst.n_bytes);
+}

@@ -44,5 +44,7 @@ typedef struct op_dispatch {
 void op_frame_dispatch(op_frame *frame, const op_dispatch *dispatch);
 /// Copies src to dst (equal n_bytes, multiple of 4) in order with the dispatches.
 void op_frame_copy(op_frame *frame, vk_span src, vk_span dst);
+/// Fills dst (n_bytes a multiple of 4) with a word, in order with the dispatches.
+void op_frame_fill(op_frame *frame, vk_span dst, uint32_t word);
 
 #endif

@@ -1,5 +1,6 @@
-/* The device layout of each tensor type: the blocks of the file, which are misaligned (18 bytes for Q4_0), taken apart into planes that
- * kernels read in 16-byte pieces. One row of a table per type; shaders/include/ has the reading side with the same names. */
+/* The device layout of each tensor type: the blocks of the file, which are misaligned (18 bytes for Q4_0), taken apart into
+ * planes that kernels read in 16-byte pieces. One row of a table per type; shaders/include/ has the reading side with the same
+ * names. */
 #ifndef OPS_LAYOUT_H
 #define OPS_LAYOUT_H
 
@@ -14,12 +15,14 @@ uint64_t op_layout_read_bytes(tensor_type type, uint32_t n_rows, uint32_t n_cols
 
 struct arena;
 /// Takes memory for a matrix from the pool and fills in type, shape and slices (allocated in the arena).
-/// Errors: PUM_ERR_UNSUPPORTED (type; n_cols no multiple of the type's block; one row larger than max_range), PUM_ERR_DEVICE_MEMORY.
-pum_status op_tensor_create(vk_pool *pool, struct arena *arena, uint64_t max_range, tensor_type type, uint32_t n_rows, uint32_t n_cols,
-                            op_tensor *tensor, pum_error *err);
-/// Repacks rows [first_row, first_row + n_rows) from the file's blocks and sends them. Call it front to back with any n_rows that is a
-/// multiple of OP_LAYOUT_ROWS (the last call may have fewer); it stages in pieces as small as the ring wants.
-pum_status op_tensor_upload(op_tensor *tensor, vk_upload *upload, uint32_t first_row, uint32_t n_rows, const void *blocks, pum_error *err);
+/// Errors: PUM_ERR_UNSUPPORTED (type; n_cols no multiple of the type's block; one row larger than max_range),
+/// PUM_ERR_DEVICE_MEMORY.
+pum_status op_tensor_create(vk_pool *pool, struct arena *arena, uint64_t max_range, tensor_type type, uint32_t n_rows,
+                            uint32_t n_cols, op_tensor *tensor, pum_error *err);
+/// Repacks rows [first_row, first_row + n_rows) from the file's blocks and sends them. Call it front to back with any n_rows that
+/// is a multiple of OP_LAYOUT_ROWS (the last call may have fewer); it stages in pieces as small as the ring wants.
+pum_status op_tensor_upload(op_tensor *tensor, vk_upload *upload, uint32_t first_row, uint32_t n_rows, const void *blocks,
+                            pum_error *err);
 /// Rows are packed in groups of this many.
 enum { OP_LAYOUT_ROWS = 32 };
 

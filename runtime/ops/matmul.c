@@ -51,7 +51,7 @@ static const shader_variant *choose_variant(op_kernels *kernels, const op_tensor
 }
 
 static void multiply_slice(op_frame *f, const op_kernel *kernel, const shape *s, const op_tensor *w, const op_tensor *w1,
-                           uint32_t slice, op_rows x, op_rows y, bool add) {
+                           uint32_t slice, op_rows x, op_rows y, uint32_t first_col, bool add) {
     const op_slice *ws = &w->slices[slice];
     struct matmul_push push = {
         .n_rows = ws->n_rows,
@@ -61,7 +61,7 @@ static void multiply_slice(op_frame *f, const op_kernel *kernel, const shape *s,
         .plane2 = ws->plane_offset[2] / 4,
         .plane3 = ws->plane_offset[3] / 4,
         .x_offset = x.first_row * x.n_cols,
-        .y_offset = y.first_row * y.n_cols + ws->first_row,
+        .y_offset = y.first_row * y.n_cols + first_col + ws->first_row,
         .y_stride = y.n_cols,
         .add = add,
     };
@@ -78,8 +78,8 @@ static void multiply_slice(op_frame *f, const op_kernel *kernel, const shape *s,
                          });
 }
 
-void op_product(op_frame *f, const op_tensor *w, const op_tensor *w1, op_rows x, op_rows y, bool add) {
-    assert(x.n_cols == w->n_cols && y.n_cols == w->n_rows && x.n_rows == y.n_rows);
+void op_product(op_frame *f, const op_tensor *w, const op_tensor *w1, op_rows x, op_rows y, uint32_t first_col, bool add) {
+    assert(x.n_cols == w->n_cols && first_col + w->n_rows <= y.n_cols && x.n_rows == y.n_rows);
     if (x.n_rows == 0) return;
     op_kernels *kernels = op_frame_kernels(f);
     const shader_variant *variant = choose_variant(kernels, w, w1 != NULL, x.n_rows);
@@ -104,9 +104,14 @@ void op_product(op_frame *f, const op_tensor *w, const op_tensor *w1, op_rows x,
         part_x.first_row += t;
         part_y.first_row += t;
         part_x.n_rows = part_y.n_rows = n;
-        for (uint32_t i = 0; i < w->n_slices; i++) multiply_slice(f, kernel, &s, w, w1, i, part_x, part_y, add);
+        for (uint32_t i = 0; i < w->n_slices; i++) multiply_slice(f, kernel, &s, w, w1, i, part_x, part_y, first_col, add);
     }
 }
 
-void op_matmul(op_frame *f, const op_tensor *w, op_rows x, op_rows y) { op_product(f, w, NULL, x, y, false); }
-void op_matmul_add(op_frame *f, const op_tensor *w, op_rows x, op_rows y) { op_product(f, w, NULL, x, y, true); }
+void op_matmul(op_frame *f, const op_tensor *w, op_rows x, op_rows y) { op_product(f, w, NULL, x, y, 0, false); }
+void op_matmul_add(op_frame *f, const op_tensor *w, op_rows x, op_rows y) { op_product(f, w, NULL, x, y, 0, true); }
+
+void op_matmul_stack(op_frame *f, const op_stack *w, op_rows x, op_rows y) {
+    for (uint32_t i = 0, first_col = 0; i < w->n_parts; first_col += w->parts[i++].n_rows)
+        op_product(f, &w->parts[i], NULL, x, y, first_col, false);
+}

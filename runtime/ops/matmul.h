@@ -10,7 +10,8 @@ typedef struct op_type_name {
 } op_type_name;
 op_type_name op_name_for(const char *prefix, tensor_type type);
 
-/// y = W x, y += W x (add), or with w1 y = silu(W x) * (W1 x), both of one type and shape.
-void op_product(op_frame *f, const op_tensor *w, const op_tensor *w1, op_rows x, op_rows y, bool add);
+/// y = W x, y += W x (add), or with w1 y = silu(W x) * (W1 x), both of one type and shape. The results stand in the columns of y
+/// from first_col on.
+void op_product(op_frame *f, const op_tensor *w, const op_tensor *w1, op_rows x, op_rows y, uint32_t first_col, bool add);
 
 #endif

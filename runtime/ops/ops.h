@@ -1,5 +1,6 @@
-/* The operations of the model, one file each. Every function records dispatches into a frame and returns at once; shapes are checked
- * with assert (they are ours by then), failures are kept by the frame. The numbers are float32 with float32 accumulation. */
+/* The operations of the model, one file each. Every function records dispatches into a frame and returns at once; shapes are
+ * checked with assert (they are ours by then), failures are kept by the frame. The numbers are float32 with float32 accumulation.
+ */
 #ifndef OPS_OPS_H
 #define OPS_OPS_H
 
@@ -9,42 +10,57 @@
 /// x[t,:] = W[tokens[t],:]. tokens: n_tokens int32 ids in [0, W.n_rows) on the device; x [n_tokens, n_cols].
 void op_embed(op_frame *f, const op_tensor *w, vk_span tokens, op_rows x);
 
-/// y[t,:] = x[t,:] / sqrt(mean(x[t,:]²) + eps) * w. arXiv:1910.07467. w: an F32 tensor [1, n_cols]; x, y [n_tokens, n_cols]; y may be x.
+/// y[t,:] = x[t,:] / sqrt(mean(x[t,:]²) + eps) * w. arXiv:1910.07467. w: an F32 tensor [1, n_cols]; x, y [n_tokens, n_cols]; y
+/// may be x.
 void op_rmsnorm(op_frame *f, op_rows x, const op_tensor *w, float eps, op_rows y);
 
-/// y[t,:] = W x[t,:]. x [n_tokens, W.n_cols], y [n_tokens, W.n_rows]; y is not x. Any n_tokens: few go to the matvec, many to the tiled product.
+/// y[t,:] = W x[t,:]. x [n_tokens, W.n_cols], y [n_tokens, W.n_rows]; y is not x. Any n_tokens: few go to the matvec, many to the
+/// tiled product.
 void op_matmul(op_frame *f, const op_tensor *w, op_rows x, op_rows y);
+/// The same for a stack of matrices. y [n_tokens, rows of all parts].
+void op_matmul_stack(op_frame *f, const op_stack *w, op_rows x, op_rows y);
 /// y[t,:] += W x[t,:].
 void op_matmul_add(op_frame *f, const op_tensor *w, op_rows x, op_rows y);
 /// h[t,:] = silu(Wgate x[t,:]) * (Wup x[t,:]), silu(a) = a / (1 + exp(-a)). arXiv:2002.05202. Gate and up may differ in type.
 /// scratch: rows of the shape of h, used only where they do.
 void op_matmul_swiglu(op_frame *f, const op_tensor *gate, const op_tensor *up, op_rows x, op_rows h, op_rows scratch);
 
-/// Where K and V of one layer are kept: float16, [n_head_kv, n_ctx, head_dim] each, cut by heads into slices that one binding can cover.
+/// Where K and V of one layer are kept: float16, [n_head_kv, n_ctx, head_dim] each, cut by heads into slices that one binding can
+/// cover.
 typedef struct op_kv {
     uint32_t n_head_kv, n_ctx, head_dim;
     uint32_t n_slices, heads_per_slice; ///< slice s holds heads [s*heads_per_slice, …), fewer in the last
     vk_span *k, *v;                     ///< [n_slices]
 } op_kv;
 
-/// Rotary position: cos and sin of every angle, computed in double on the host, because Vulkan promises sin and cos to 2^-11 only.
+/// Rotary position: cos and sin of every angle, computed in double on the host, because Vulkan promises sin and cos to 2^-11
+/// only.
 typedef struct op_rope {
-    vk_span table; ///< float32 [n_ctx, n_rot / 2, 2]: (cos, sin) of position * frequency
+    vk_span table;  ///< float32 [n_ctx, n_rot / 2, 2]: (cos, sin) of position * frequency
     uint32_t n_rot; ///< leading dimensions of a head that rotate; even, <= head_dim
 } op_rope;
 
+/// Where the tokens of a pass stand. The device reads it from memory, so that a recorded pass can be submitted again further on.
+typedef struct op_position {
+    vk_span n_past; ///< uint32 on the device: tokens before the first one
+    uint32_t most;  ///< what it can be at most while the recording is used: how much work is laid out
+} op_position;
+
+/// qkv of a pass: q, k and v of a token stand behind each other, [n_tokens, (n_head + 2*n_head_kv) * head_dim].
+
 /// Rotates q in place and k on its way into the cache, and stores k and v at positions n_past … n_past + n_tokens - 1.
 /// Pairs are (2i, 2i+1), as GGUF's "llama" has them. arXiv:2104.09864.
-/// q [n_tokens, n_head*head_dim], k and v [n_tokens, n_head_kv*head_dim].
-void op_rope_store(op_frame *f, const op_rope *rope, op_rows q, op_rows k, op_rows v, uint32_t n_past, const op_kv *kv);
+void op_rope_store(op_frame *f, const op_rope *rope, op_rows qkv, op_position position, const op_kv *kv);
 
 /// a[t,h,:] = softmax(q[t,h,:]·K[h']ᵀ / sqrt(head_dim)) V[h'] over positions 0 … n_past + t, with h' = h / (n_head / n_head_kv).
 /// Online softmax, the weights are never stored: arXiv:2112.05682, arXiv:2205.14135; grouped queries: arXiv:2305.13245.
-/// q, a [n_tokens, n_head*head_dim]; head_dim a multiple of 8, at most 256.
-/// scratch: [OP_ATTENTION_SCRATCH_ROWS, head_dim + 4], whatever n_head, n_ctx and n_tokens are. A deep context is cut in chunks that
-/// the device works on at once, and their partial results go there.
-void op_attention(op_frame *f, op_rows q, const op_kv *kv, uint32_t n_past, op_rows a, op_rows scratch);
-enum { OP_ATTENTION_SCRATCH_ROWS = 4096 };
+/// a [n_tokens, n_head*head_dim]; head_dim a multiple of 8, at most 256.
+/// scratch: [1, op_attention_scratch_floats(head_dim)], whatever n_head, n_ctx and n_tokens are. A deep context is cut in chunks
+/// that the device works on at once, and their partial results go there. op_attention_begin prepares it, once before the first
+/// attention of a pass.
+void op_attention(op_frame *f, op_rows qkv, const op_kv *kv, op_position position, op_rows a, op_rows scratch);
+void op_attention_begin(op_frame *f, op_rows scratch);
+uint32_t op_attention_scratch_floats(uint32_t head_dim);
 
 /// The device's best: reads span once and again, multiplies; see pum_device_measure_peaks.
 pum_status op_measure_peaks(op_kernels *kernels, pum_device_peaks *peaks, pum_error *err);

@@ -11,7 +11,8 @@ typedef struct shader_variant {
     const size_t *n_words;
 } shader_variant;
 
-extern const shader_variant shader_variants[]; ///< [n_shader_variants], in the table's order: the order of preference within an op
+extern const shader_variant
+    shader_variants[]; ///< [n_shader_variants], in the table's order: the order of preference within an op
 extern const size_t n_shader_variants;
 
 #endif

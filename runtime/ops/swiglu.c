@@ -34,7 +34,7 @@ static void join(op_frame *f, op_rows up, op_rows h) {
 void op_matmul_swiglu(op_frame *f, const op_tensor *gate, const op_tensor *up, op_rows x, op_rows h, op_rows scratch) {
     assert(gate->n_rows == up->n_rows && gate->n_cols == up->n_cols);
     if (gate->type == up->type) {
-        op_product(f, gate, up, x, h, false);
+        op_product(f, gate, up, x, h, 0, false);
         return;
     }
     op_matmul(f, gate, x, h);

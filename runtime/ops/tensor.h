@@ -14,7 +14,8 @@ typedef struct op_rows {
 
 enum { OP_MAX_PLANES = 4 };
 
-/// A run of rows of a tensor that one binding can cover. Planes (quants, scales, …) follow each other in the span, each aligned to 256.
+/// A run of rows of a tensor that one binding can cover. Planes (quants, scales, …) follow each other in the span, each aligned
+/// to 256.
 typedef struct op_slice {
     vk_span span;
     uint32_t first_row, n_rows;
@@ -28,5 +29,12 @@ typedef struct op_tensor {
     uint32_t n_slices;
     op_slice *slices; ///< [n_slices], in an arena of the owner
 } op_tensor;
+
+/// Matrices that multiply the same x, one above the other: the rows of a part follow those of the part before in y.
+/// Parts are of different types; what is of one type is one part.
+typedef struct op_stack {
+    uint32_t n_parts;
+    op_tensor parts[3];
+} op_stack;
 
 #endif

@@ -32,8 +32,8 @@ static int by_time(const void *a, const void *b) {
 }
 
 /* Milliseconds of a frame of n_layers attentions over n_tokens; *first_ms: of the first one, which may compile. */
-static double time_frames(bench *b, op_rows q, op_rows a, op_rows scratch, const op_kv *kv, uint32_t n_kv_layers,
-                          uint32_t n_layers, uint32_t n_tokens, uint32_t n_past, double *first_ms) {
+static double time_frames(bench *b, op_rows qkv, op_rows a, op_rows scratch, const op_kv *kv, uint32_t n_kv_layers,
+                          uint32_t n_layers, uint32_t n_tokens, op_position position, double *first_ms) {
     uint64_t times[MAX_REPEATS], all = 0;
     int n = 0;
     pum_error error;
@@ -41,7 +41,7 @@ static double time_frames(bench *b, op_rows q, op_rows a, op_rows scratch, const
         uint64_t start = clock_now_ns();
         op_frame_begin(b->frame, NULL);
         for (uint32_t l = 0; l < n_layers; l++)
-            op_attention(b->frame, op_rows_view(q, 0, n_tokens), &kv[l % n_kv_layers], n_past, op_rows_view(a, 0, n_tokens),
+            op_attention(b->frame, op_rows_view(qkv, 0, n_tokens), &kv[l % n_kv_layers], position, op_rows_view(a, 0, n_tokens),
                          scratch);
         must(op_frame_end(b->frame, &error), &error);
         uint64_t took = clock_now_ns() - start;
@@ -86,14 +86,20 @@ static void run_depth(bench *b, uint32_t depth) {
     if (n_kv_layers > b->n_layer) n_kv_layers = b->n_layer;
     if (n_kv_layers < 1) n_kv_layers = 1;
     op_memory *memory;
-    op_rows q, a, scratch;
+    op_rows qkv, a, scratch, n_past;
     op_kv kv[MAX_LAYERS];
     pum_error error;
     must(op_memory_create(b->kernels, n_kv_layers * layer_bytes, "bench", &memory, &error), &error);
-    must(op_memory_rows(memory, PREFILL, n_cols, &q, &error), &error);
+    must(op_memory_rows(memory, PREFILL, n_cols + 2 * b->n_head_kv * b->head_dim, &qkv, &error), &error);
     must(op_memory_rows(memory, PREFILL, n_cols, &a, &error), &error);
-    must(op_memory_rows(memory, OP_ATTENTION_SCRATCH_ROWS, b->head_dim + 4, &scratch, &error), &error);
-    fill(b, q);
+    must(op_memory_rows(memory, 1, op_attention_scratch_floats(b->head_dim), &scratch, &error), &error);
+    must(op_memory_rows(memory, 1, 1, &n_past, &error), &error);
+    fill(b, qkv);
+    op_position position = {n_past.span, depth};
+    op_frame_begin(b->frame, NULL);
+    op_frame_fill(b->frame, n_past.span, depth);
+    op_attention_begin(b->frame, scratch);
+    must(op_frame_end(b->frame, &error), &error);
     for (uint32_t l = 0; l < n_kv_layers; l++) {
         must(op_memory_kv(memory, b->n_head_kv, n_ctx, b->head_dim, &kv[l], &error), &error);
         for (uint32_t s = 0; s < kv[l].n_slices; s++) {
@@ -102,8 +108,8 @@ static void run_depth(bench *b, uint32_t depth) {
         }
     }
     double first[2];
-    double decode = time_frames(b, q, a, scratch, kv, n_kv_layers, b->n_layer, 1, depth, &first[0]);
-    double prefill = time_frames(b, q, a, scratch, kv, n_kv_layers, 1, PREFILL, depth, &first[1]);
+    double decode = time_frames(b, qkv, a, scratch, kv, n_kv_layers, b->n_layer, 1, position, &first[0]);
+    double prefill = time_frames(b, qkv, a, scratch, kv, n_kv_layers, 1, PREFILL, position, &first[1]);
     double flop = 4.0 * n_cols * PREFILL * (depth + PREFILL / 2.0);
     printf("%6u %11.2f %10.2f %10.0f %17.1f %10.2f %10.0f\n", depth, decode,
            1e-6 * (double)layer_bytes * b->n_layer * depth / n_ctx / decode, first[0], prefill * b->n_layer,

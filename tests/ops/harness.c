@@ -123,6 +123,12 @@ vk_span harness_span(harness *h, uint64_t n_bytes) {
     return span;
 }
 
+op_position harness_position(harness *h, uint32_t n_past) {
+    op_position position = {harness_span(h, sizeof n_past), n_past};
+    *harness_words(position.n_past) = n_past;
+    return position;
+}
+
 float *harness_floats(vk_span span) { return (float *)harness_words(span); }
 uint16_t *harness_halves(vk_span span) { return (uint16_t *)harness_words(span); }
 uint32_t *harness_words(vk_span span) { return (uint32_t *)(void *)((char *)span.buffer->mapped + span.offset); }

@@ -57,6 +57,8 @@ uint32_t harness_bits(harness *h);
 /// Device memory that the host sees too, filled with HARNESS_POISON; it lives to the end of the case.
 vk_span harness_span(harness *h, uint64_t n_bytes);
 op_rows harness_rows(harness *h, uint32_t n_rows, uint32_t n_cols);
+/// n_past in the device's memory, laid out for a little more.
+op_position harness_position(harness *h, uint32_t n_past);
 float *harness_floats(vk_span span);
 uint32_t *harness_words(vk_span span);
 uint16_t *harness_halves(vk_span span);

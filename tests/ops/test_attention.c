@@ -13,7 +13,8 @@ static const double K = 8;
 
 typedef struct attention_case {
     uint32_t n_head, n_head_kv, head_dim, n_past, n_tokens, n_ctx, heads_per_slice;
-    double scale; ///< of q: large ones make one weight dominate
+    double scale;   ///< of q: large ones make one weight dominate
+    uint32_t ahead; ///< how many positions more than n_past the work is laid out for
 } attention_case;
 
 /* Random K or V up to n_kv positions, both as one array for the reference and as slices for the device. */
@@ -43,18 +44,28 @@ static void run_case(harness *h, attention_case c) {
     kv.k = make_cache(h, &c, kv.n_slices, &k);
     kv.v = make_cache(h, &c, kv.n_slices, &v);
     uint32_t n_cols = c.n_head * c.head_dim, skip = c.n_past % 3;
-    op_rows q = harness_rows(h, c.n_tokens + skip, n_cols), a = harness_rows(h, c.n_tokens + 1, n_cols);
-    op_rows scratch = harness_rows(h, OP_ATTENTION_SCRATCH_ROWS, c.head_dim + 4);
-    q.first_row = skip;
+    op_rows qkv = harness_rows(h, c.n_tokens + skip, n_cols + 2 * c.n_head_kv * c.head_dim);
+    op_rows a = harness_rows(h, c.n_tokens + 1, n_cols), scratch = harness_rows(h, 1, op_attention_scratch_floats(c.head_dim));
+    qkv.first_row = skip;
     a.first_row = 1;
-    q.n_rows = a.n_rows = c.n_tokens;
+    qkv.n_rows = a.n_rows = c.n_tokens;
     size_t n = (size_t)c.n_tokens * n_cols;
-    float *q_values = harness_floats(q.span) + (size_t)skip * n_cols;
-    for (size_t i = 0; i < n; i++) q_values[i] = (float)(c.scale * harness_normal(h));
+    float *q_values = harness_alloc(h, n, sizeof *q_values);
+    for (size_t i = 0; i < n; i++) {
+        q_values[i] = (float)(c.scale * harness_normal(h));
+        harness_floats(qkv.span)[(skip + i / n_cols) * qkv.n_cols + i % n_cols] = q_values[i];
+    }
     double *reference = harness_alloc(h, n, sizeof(double)), *magnitude = harness_alloc(h, n, sizeof(double));
     reference_attention(q_values, k, v, c.n_tokens, c.n_head, c.n_head_kv, c.head_dim, c.n_ctx, c.n_past, reference, magnitude);
-    op_attention(harness_begin(h), q, &kv, c.n_past, a, scratch);
+    // Work may be laid out for a deeper context than there is yet.
+    op_position position = harness_position(h, c.n_past);
+    position.most += c.ahead;
+    op_frame *f = harness_begin(h);
+    op_attention_begin(f, scratch);
+    op_attention(f, qkv, &kv, position, a, scratch);
     harness_end(h);
+    for (uint32_t i = 0; i < 4096; i++)
+        if (harness_words(scratch.span)[i] != 0) harness_fail(h, "arrivals of block %u are left behind", i);
     const uint32_t *before = harness_words(a.span);
     for (uint32_t i = 0; i < n_cols; i++)
         if (before[i] != HARNESS_POISON) harness_fail(h, "a row before the view was written");
@@ -70,7 +81,8 @@ static void run_cases(harness *h, const uint32_t *n_tokens, uint32_t n_n_tokens)
         attention_case c = {heads[i % 5][0], heads[i % 5][1], dims[i % 7], n_past[(i + i / 35) % 6],
                             n_tokens[(i + i / 7) % n_n_tokens]};
         if (c.head_dim >= 80 && i % 35 % 3) continue;
-        c.n_ctx = c.n_past + c.n_tokens + i % 2 * 5;
+        c.ahead = i % 5 == 0 ? 300 : 0;
+        c.n_ctx = c.n_past + c.n_tokens + c.ahead + i % 2 * 5;
         c.heads_per_slice = i % 3 ? 1 + i % c.n_head_kv : c.n_head_kv;
         c.scale = i % 4 ? 1 : 8;
         run_case(h, c);

@@ -95,23 +95,29 @@ static double *pair_sizes(harness *h, const float *x, size_t n) {
     return sizes;
 }
 
+/* A copy of some columns of every row. */
+static float *columns(harness *h, const float *rows, const op_rows *qkv, uint32_t first, uint32_t n) {
+    float *copy = harness_alloc(h, (size_t)qkv->n_rows * n, sizeof *copy);
+    for (uint32_t t = 0; t < qkv->n_rows; t++)
+        memcpy(copy + (size_t)t * n, rows + (size_t)t * qkv->n_cols + first, n * sizeof *copy);
+    return copy;
+}
+
 static void run_case(harness *h, rope_case c) {
     harness_case(h, "heads %u/%u, head_dim %u, n_rot %u, n_past %u, n_tokens %u, n_ctx %u, %u heads a slice", c.n_head,
                  c.n_head_kv, c.head_dim, c.n_rot, c.n_past, c.n_tokens, c.n_ctx, c.heads_per_slice);
     op_rope rope = make_rope(h, &c);
     op_kv kv = make_kv(h, &c);
     uint32_t n_q = c.n_head * c.head_dim, n_kv = c.n_head_kv * c.head_dim, skip = c.n_past % 3;
-    op_rows q = harness_rows(h, c.n_tokens + skip, n_q), k = harness_rows(h, c.n_tokens, n_kv),
-            v = harness_rows(h, c.n_tokens + 1, n_kv);
-    harness_fill_normal(h, q.span, 1);
-    harness_fill_normal(h, k.span, 1);
-    harness_fill_normal(h, v.span, 1);
-    q.first_row = skip;
-    v.first_row = 1;
-    q.n_rows = v.n_rows = c.n_tokens;
-    float *q_values = harness_floats(q.span) + (size_t)skip * n_q, *v_values = harness_floats(v.span) + n_kv;
-    const float *k_values = harness_floats(k.span);
-    for (size_t i = 0; i < sizeof awkward / sizeof *awkward && i < (size_t)c.n_tokens * n_kv; i++) v_values[i] = awkward[i];
+    op_rows qkv = harness_rows(h, c.n_tokens + skip, n_q + 2 * n_kv);
+    harness_fill_normal(h, qkv.span, 1);
+    qkv.first_row = skip;
+    qkv.n_rows = c.n_tokens;
+    float *rows = harness_floats(qkv.span) + (size_t)skip * qkv.n_cols;
+    for (size_t i = 0; i < sizeof awkward / sizeof *awkward && i < (size_t)c.n_tokens * n_kv; i++)
+        rows[i / n_kv * qkv.n_cols + n_q + n_kv + i % n_kv] = awkward[i];
+    const float *q_values = columns(h, rows, &qkv, 0, n_q), *k_values = columns(h, rows, &qkv, n_q, n_kv);
+    const float *v_values = columns(h, rows, &qkv, n_q + n_kv, n_kv);
 
     size_t q_n = (size_t)c.n_tokens * n_q, k_n = (size_t)c.n_tokens * n_kv;
     double *q_reference = harness_alloc(h, q_n, sizeof(double)), *k_reference = harness_alloc(h, k_n, sizeof(double));
@@ -119,9 +125,10 @@ static void run_case(harness *h, rope_case c) {
     reference_rope(q_values, c.n_tokens, c.n_head, c.head_dim, c.n_rot, FREQ_BASE, c.n_past, q_reference);
     reference_rope(k_values, c.n_tokens, c.n_head_kv, c.head_dim, c.n_rot, FREQ_BASE, c.n_past, k_reference);
 
-    op_rope_store(harness_begin(h), &rope, q, k, v, c.n_past, &kv);
+    op_rope_store(harness_begin(h), &rope, qkv, harness_position(h, c.n_past), &kv);
     harness_end(h);
-    harness_expect(h, "q", q_values, q_reference, q_sizes, c.n_tokens, n_q, 4); // two products with rounded factors, a sum
+    harness_expect(h, "q", columns(h, rows, &qkv, 0, n_q), q_reference, q_sizes, c.n_tokens, n_q,
+                   4); // two products with rounded factors, a sum
     expect_k(h, &c, &kv, k_reference, k_sizes);
     expect_v(h, &c, &kv, v_values);
 }
