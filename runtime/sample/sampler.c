@@ -1,6 +1,11 @@
-/* Choosing a token: penalties → top-k → top-p → min-p → temperature → draw, in that order. Ties go to the lower id. */
-#include "base/error.h"
+/* Choosing a token: penalties → top-k → top-p → min-p → temperature → draw, in that order. Ties go to the lower id.
+ * shaders/sample_choose.comp does the same on the device, in float32 from the temperature on. */
+#include "sample/sampler.h"
 
+#include "base/error.h"
+#include "base/random.h"
+
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,38 +17,13 @@ typedef struct candidate {
 
 struct pum_sampler {
     pum_sampler_params params;
-    uint64_t random[4]; ///< xoshiro256**
-    int32_t *history;   ///< tokens accepted, oldest first
+    uint64_t n_draws; ///< random numbers taken
+    int32_t *history; ///< tokens accepted, oldest first
     size_t n_history, history_capacity;
     candidate *candidates; ///< [n_vocab] of the last sample
     uint16_t *counts;      ///< [n_vocab] how often a token is in the window of the penalties
     int n_vocab;
 };
-
-/* ---- random numbers: seeded by splitmix64, drawn by xoshiro256** (Blackman, Vigna) */
-
-static void seed_random(pum_sampler *s) {
-    uint64_t state = s->params.seed;
-    for (int i = 0; i < 4; i++) {
-        uint64_t z = state += 0x9E3779B97F4A7C15u;
-        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
-        z = (z ^ z >> 27) * 0x94D049BB133111EBu;
-        s->random[i] = z ^ z >> 31;
-    }
-}
-
-static uint64_t rotate(uint64_t x, int n) { return x << n | x >> (64 - n); }
-
-static double draw(pum_sampler *s) { // in [0, 1)
-    uint64_t *r = s->random, result = rotate(r[1] * 5, 7) * 9, t = r[1] << 17;
-    r[2] ^= r[0];
-    r[3] ^= r[1];
-    r[1] ^= r[2];
-    r[0] ^= r[3];
-    r[2] ^= t;
-    r[3] = rotate(r[3], 45);
-    return (double)(result >> 11) * 0x1p-53;
-}
 
 /* ---- making */
 
@@ -61,7 +41,7 @@ static pum_status check_params(const pum_sampler_params *p, pum_error *err) {
         {"top-k", p->top_k, 0, INT32_MAX},
         {"top-p", (double)p->top_p, 0, 1},
         {"min-p", (double)p->min_p, 0, 1},
-        {"repeat-penalty", (double)p->repeat_penalty, 0.01, 100},
+        {"repeat-penalty", (double)p->repeat_penalty, (double)0.01f, 100},
         {"presence-penalty", (double)p->presence_penalty, -100, 100},
         {"frequency-penalty", (double)p->frequency_penalty, -100, 100},
         {"penalty-last-n", p->penalty_last_n, -1, INT32_MAX},
@@ -80,7 +60,6 @@ pum_status pum_sampler_create(const pum_sampler_params *params, pum_sampler **sa
     pum_sampler *s = calloc(1, sizeof *s);
     if (!s) return pum_fail_memory(err, "a sampler", sizeof *s);
     s->params = *params;
-    seed_random(s);
     *sampler = s;
     return PUM_OK;
 }
@@ -96,7 +75,16 @@ void pum_sampler_destroy(pum_sampler **sampler) {
 
 void pum_sampler_reset(pum_sampler *sampler) {
     sampler->n_history = 0;
-    seed_random(sampler);
+    sampler->n_draws = 0;
+}
+
+const pum_sampler_params *sampler_params(const pum_sampler *sampler) { return &sampler->params; }
+uint64_t sampler_n_draws(const pum_sampler *sampler) { return sampler->n_draws; }
+void sampler_skip_draws(pum_sampler *sampler, uint64_t n_draws) { sampler->n_draws += n_draws; }
+
+const int32_t *sampler_history(const pum_sampler *sampler, size_t *n_tokens) {
+    *n_tokens = sampler->n_history;
+    return sampler->history;
 }
 
 static bool has_penalties(const pum_sampler_params *p) {
@@ -149,6 +137,15 @@ static pum_status take_logits(pum_sampler *s, const float *logits, int n_vocab, 
                : pum_fail(err, PUM_ERR_DEVICE, "all logits are -inf: the device computes wrongly; choose another --device");
 }
 
+/* A finite logit stays finite. The product with 1 / penalty is a rounding away from the quotient, but it is the same on every
+ * device, where quotients are not. */
+static float penalised(const pum_sampler_params *p, float logit, int count) {
+    if (logit == -INFINITY) return logit;
+    float inverse = 1 / p->repeat_penalty, changed = logit > 0 ? logit * inverse : logit * p->repeat_penalty;
+    changed -= p->frequency_penalty * (float)count + p->presence_penalty;
+    return fmaxf(-FLT_MAX, fminf(changed, FLT_MAX));
+}
+
 static void penalise(pum_sampler *s) {
     const pum_sampler_params *p = &s->params;
     if (!has_penalties(p)) return;
@@ -160,9 +157,7 @@ static void penalise(pum_sampler *s) {
     for (size_t i = 0; i < window; i++) {
         int32_t id = recent[i];
         if (id < 0 || id >= s->n_vocab || s->counts[id] == 0) continue;
-        float *logit = &s->candidates[id].logit;
-        *logit = *logit > 0 ? *logit / p->repeat_penalty : *logit * p->repeat_penalty;
-        *logit -= p->frequency_penalty * (float)s->counts[id] + p->presence_penalty;
+        s->candidates[id].logit = penalised(p, s->candidates[id].logit, s->counts[id]);
         s->counts[id] = 0; // once for each token, and clean for the next time
     }
 }
@@ -230,7 +225,7 @@ pum_status pum_sampler_sample(pum_sampler *s, const float *logits, int n_vocab, 
     n = cut(p, c, n);
     double total = 0;
     for (size_t i = 0; i < n; i++) total += exp(((double)c[i].logit - (double)c[0].logit) / (double)p->temp);
-    double at = draw(s) * total;
+    double at = (double)random_uniform(p->seed, s->n_draws++) * total;
     size_t chosen = 0;
     for (; chosen + 1 < n; chosen++) {
         at -= exp(((double)c[chosen].logit - (double)c[0].logit) / (double)p->temp);

@@ -1,9 +1,10 @@
-/* runtime/base: arena, UTF-8, file mapping, errors. */
+/* runtime/base: arena, UTF-8, file mapping, errors, log, clock, random numbers. */
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file_map.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/utf8.h"
 
 #include <pthread.h>
@@ -243,11 +244,54 @@ static void test_clock(void **state) {
     assert_true(clock_thread_cpu_ns() - before < 15000000); // sleeping is not CPU time
 }
 
+/* ------------------------------------------------------------------ random numbers */
+
+/* Against the paper's own vectors (Random123's kat_vectors). */
+static void test_philox(void **state) {
+    (void)state;
+    static const struct {
+        uint32_t counter[4], key[2], words[4];
+    } known[] = {
+        {{0, 0, 0, 0}, {0, 0}, {0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}},
+        {{0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff},
+         {0xffffffff, 0xffffffff},
+         {0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}},
+        {{0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344},
+         {0xa4093822, 0x299f31d0},
+         {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        uint32_t words[4];
+        random_philox(known[i].counter, known[i].key, words);
+        assert_memory_equal(words, known[i].words, sizeof words);
+    }
+}
+
+static void test_random_uniform(void **state) {
+    (void)state;
+    assert_true(random_uniform(0, 0) == (float)0x6627e8 * 0x1p-24f);
+    // Both halves of seed and number count.
+    assert_true(random_uniform(1, 0) != random_uniform(1ull << 32, 0) && random_uniform(0, 1) != random_uniform(0, 1ull << 32));
+    enum { N = 100000 };
+    double sum = 0, squares = 0;
+    for (uint64_t i = 0; i < N; i++) {
+        double u = (double)random_uniform(42, i);
+        assert_true(u >= 0 && u < 1);
+        sum += u - 0.5;
+        squares += (u - 0.5) * (u - 0.5);
+    }
+    assert_true(sum * sum < 25.0 * N / 12); // five deviations
+    assert_true(squares > 0.99 * N / 12 && squares < 1.01 * N / 12);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_arena),        cmocka_unit_test(test_arena_limits), cmocka_unit_test(test_utf8_round_trip),
-        cmocka_unit_test(test_utf8_bytes),   cmocka_unit_test(test_file_map),     cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_status_names), cmocka_unit_test(test_log),          cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_arena),           cmocka_unit_test(test_arena_limits),
+        cmocka_unit_test(test_utf8_round_trip), cmocka_unit_test(test_utf8_bytes),
+        cmocka_unit_test(test_file_map),        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_status_names),    cmocka_unit_test(test_log),
+        cmocka_unit_test(test_clock),           cmocka_unit_test(test_philox),
+        cmocka_unit_test(test_random_uniform),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

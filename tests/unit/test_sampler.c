@@ -1,5 +1,6 @@
 /* The sampler on distributions that are small enough to say what must come out. */
-#include "pumice.h"
+#include "base/random.h"
+#include "sample/sampler.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -221,6 +222,60 @@ static void test_seeds(void **state) {
     pum_sampler_destroy(&b);
 }
 
+/* What a device that samples itself is given, and gives back. */
+static void test_continuing_elsewhere(void **state) {
+    (void)state;
+    const float equal[MOST] = {0};
+    pum_sampler_params params = plain();
+    params.repeat_penalty = 2;
+    params.penalty_last_n = 100;
+    params.seed = 0x123456789abcdef0u;
+    pum_sampler *s = make(params);
+    assert_memory_equal(sampler_params(s), &params, sizeof params);
+    for (uint64_t i = 0; i < 100; i++) {
+        assert_true(sampler_n_draws(s) == i);
+        // Of eight equal tokens the eighth of [0, 1) says which.
+        assert_int_equal(sample(s, equal, MOST), (int)(random_uniform(params.seed, i) * MOST));
+    }
+    sampler_skip_draws(s, 1ull << 40);
+    assert_int_equal(sample(s, equal, MOST), (int)(random_uniform(params.seed, (1ull << 40) + 100) * MOST));
+    for (int32_t i = 0; i < 1000; i++) {
+        pum_sampler_accept(s, i);
+        size_t n, window = i < 99 ? (size_t)i + 1 : 100;
+        const int32_t *history = sampler_history(s, &n);
+        assert_true(n >= window);
+        for (size_t k = 0; k < window; k++) assert_int_equal(history[n - 1 - k], i - (int32_t)k);
+    }
+    pum_sampler_reset(s);
+    size_t n;
+    sampler_history(s, &n);
+    assert_true(n == 0 && sampler_n_draws(s) == 0);
+    pum_sampler_destroy(&s);
+
+    params.temp = 0;
+    s = make(params);
+    sample(s, equal, MOST);
+    assert_true(sampler_n_draws(s) == 0);
+    pum_sampler_destroy(&s);
+}
+
+/* A penalty does not make an infinity of a finite logit. */
+static void test_penalties_stay_finite(void **state) {
+    (void)state;
+    pum_sampler_params params = plain();
+    params.repeat_penalty = 0.01f;
+    params.penalty_last_n = 8;
+    pum_sampler *s = make(params);
+    pum_sampler_accept(s, 1);
+    for (int i = 0; i < 100; i++) assert_in_range(sample(s, (float[]){3e38f, 3e38f, 3e38f}, 3), 1, 1);
+    pum_sampler_destroy(&s);
+    params.repeat_penalty = 100;
+    s = make(params);
+    pum_sampler_accept(s, 1);
+    assert_int_equal(sample(s, (float[]){-INFINITY, -3e38f, -INFINITY}, 3), 1);
+    pum_sampler_destroy(&s);
+}
+
 static void test_what_a_device_must_not_give(void **state) {
     (void)state;
     for (int greedy = 0; greedy < 2; greedy++) {
@@ -302,12 +357,20 @@ static void test_large_vocabulary(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_greedy),      cmocka_unit_test(test_ties),
-        cmocka_unit_test(test_temperature), cmocka_unit_test(test_top_k),
-        cmocka_unit_test(test_top_p),       cmocka_unit_test(test_min_p),
-        cmocka_unit_test(test_penalties),   cmocka_unit_test(test_penalty_window),
-        cmocka_unit_test(test_seeds),       cmocka_unit_test(test_what_a_device_must_not_give),
-        cmocka_unit_test(test_parameters),  cmocka_unit_test(test_large_vocabulary),
+        cmocka_unit_test(test_greedy),
+        cmocka_unit_test(test_ties),
+        cmocka_unit_test(test_temperature),
+        cmocka_unit_test(test_top_k),
+        cmocka_unit_test(test_top_p),
+        cmocka_unit_test(test_min_p),
+        cmocka_unit_test(test_penalties),
+        cmocka_unit_test(test_penalty_window),
+        cmocka_unit_test(test_continuing_elsewhere),
+        cmocka_unit_test(test_penalties_stay_finite),
+        cmocka_unit_test(test_seeds),
+        cmocka_unit_test(test_what_a_device_must_not_give),
+        cmocka_unit_test(test_parameters),
+        cmocka_unit_test(test_large_vocabulary),
     };
     return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);
 }
