@@ -62,6 +62,16 @@ void op_attention(op_frame *f, op_rows qkv, const op_kv *kv, op_position positio
 void op_attention_begin(op_frame *f, op_rows scratch);
 uint32_t op_attention_scratch_floats(uint32_t head_dim);
 
+/// Chooses a token after a decode step and moves the step on, with nothing of it on the host: penalties → top-k → top-p → min-p →
+/// temperature → draw, as pum_sampler does, then the stop test. ops/sample.h has what the host does before and after.
+/// logits   [1, n_vocab], left as they are.
+/// params   those in the state; a recorded step serves others too, see op_sample_same.
+/// state    struct step_state; token, n_past, n_made, stopped, random numbers and the window of the penalties move on.
+/// ring     [n_ring] words, a record for each chosen token, host-visible; n_ring: more than there are steps in flight, < 4096.
+/// scratch  OP_SAMPLE_SCRATCH_BYTES.
+void op_sample(op_frame *f, const pum_sampler_params *params, op_rows logits, vk_span state, vk_span ring, op_rows scratch);
+enum { OP_SAMPLE_SCRATCH_BYTES = 16384 };
+
 /// The device's best: reads span once and again, multiplies; see pum_device_measure_peaks.
 pum_status op_measure_peaks(op_kernels *kernels, pum_device_peaks *peaks, pum_error *err);
 
