@@ -24,6 +24,11 @@ if(compilers STREQUAL "")
     "glslang-tools and spirv-tools, or the Vulkan SDK")
 endif()
 
+# The first one, for the kernels of the tests.
+list(GET compilers 0 first)
+set(GLSLANG ${GLSLANG_${first}} PARENT_SCOPE)
+set(SPIRV_VAL ${SPIRV_VAL_${first}} PARENT_SCOPE)
+
 # Sets CAN_i to the words whose probe compiler i compiles.
 file(GLOB probes CONFIGURE_DEPENDS probes/*.comp)
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${probes})
