@@ -1,4 +1,4 @@
-#include "llama/forward.h"
+#include "llama/context.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -10,30 +10,14 @@ enum {
     LOGIT_ROWS = 32, ///< rows of logits computed at once when those of every token are wanted
 };
 
-struct llama_context {
-    op_kernels *kernels;
-    const llama_weights *weights;
-    uint32_t n_ctx, n_chunk;
-    op_memory *memory;
-    op_frame *frame;
-    op_kv *kv; ///< [n_layer]
-    op_rope rope;
-    op_rows x;       ///< [n_chunk, n_embd] the residual stream
-    op_rows n;       ///< [n_chunk, n_embd] normalised
-    op_rows qkv;     ///< [n_chunk, (n_head + 2 * n_head_kv) * head_dim] queries, keys, values
-    op_rows a;       ///< [n_chunk, n_head * head_dim] attention's answer
-    op_rows h, h2;   ///< [n_chunk, n_ff]
-    op_rows partial; ///< partial results of attention
-    op_rows logits;  ///< [min(n_chunk, LOGIT_ROWS), n_vocab]
-    op_rows n_past;  ///< uint32 [1], where the pass stands
-    op_host tokens;  ///< n_past, then int32 [n_chunk] from TOKENS on
-    op_host answer;  ///< float32 of the shape of logits
-    arena arena;
-    op_frame_counts counts;
-};
-
 uint32_t llama_default_chunk(uint32_t n_ctx) { return n_ctx < DEFAULT_CHUNK ? n_ctx : DEFAULT_CHUNK; }
 static uint32_t logit_rows(uint32_t n_chunk) { return n_chunk < LOGIT_ROWS ? n_chunk : LOGIT_ROWS; }
+static uint64_t tokens_bytes(uint32_t n_chunk) { return TOKENS + n_chunk * sizeof(int32_t); }
+static uint64_t answer_bytes(const llama_config *g, uint32_t n_chunk) {
+    return (uint64_t)logit_rows(n_chunk) * g->n_vocab * sizeof(float);
+}
+/* What the host talks through, which the device sees too. */
+static uint64_t host_bytes(const llama_config *g, uint32_t n_chunk) { return tokens_bytes(n_chunk) + answer_bytes(g, n_chunk); }
 
 /* The activations: one row each, so that planning and taking cannot differ. */
 typedef struct rows_slot {
@@ -66,6 +50,7 @@ llama_context_plan llama_plan_context(const vk_caps *caps, const llama_config *c
         .scratch_bytes = op_rope_bytes(n_ctx, config->n_rot),
     };
     for (int i = 0; i < N_ROWS_SLOTS; i++) plan.scratch_bytes += op_rows_bytes(slots[i].n_rows, slots[i].n_cols);
+    plan.scratch_bytes += host_bytes(config, n_chunk);
     return plan;
 }
 
@@ -84,7 +69,8 @@ pum_status llama_context_create(op_kernels *kernels, const llama_weights *weight
     c->kv = arena_alloc(&c->arena, g->n_layer, sizeof *c->kv);
     if (!c->kv) status = pum_fail_memory(err, "the table of the KV cache", g->n_layer * sizeof *c->kv);
     if (status == PUM_OK)
-        status = op_memory_create(kernels, plan.kv_bytes + plan.scratch_bytes, "KV cache and scratch", &c->memory, err);
+        status = op_memory_create(kernels, plan.kv_bytes + plan.scratch_bytes - host_bytes(g, n_chunk), "KV cache and scratch",
+                                  &c->memory, err);
     for (uint32_t il = 0; il < g->n_layer && status == PUM_OK; il++)
         status = op_memory_kv(c->memory, g->n_head_kv, n_ctx, g->head_dim, &c->kv[il], err);
     rows_slot slots[N_ROWS_SLOTS];
@@ -93,12 +79,10 @@ pum_status llama_context_create(op_kernels *kernels, const llama_weights *weight
         status = op_memory_rows(c->memory, slots[i].n_rows, slots[i].n_cols, slots[i].rows, err);
     if (status == PUM_OK) status = op_memory_rope(c->memory, n_ctx, g->n_rot, weights->rope_frequencies, &c->rope, err);
     if (status == PUM_OK) status = op_memory_sent(c->memory, err);
-    if (status == PUM_OK)
-        status = op_host_create(kernels, TOKENS + n_chunk * sizeof(int32_t), OP_HOST_WRITES, "token ids", &c->tokens, err);
-    if (status == PUM_OK)
-        status = op_host_create(kernels, (uint64_t)logit_rows(n_chunk) * g->n_vocab * sizeof(float), OP_HOST_READS, "logits",
-                                &c->answer, err);
+    if (status == PUM_OK) status = op_host_create(kernels, tokens_bytes(n_chunk), OP_HOST_WRITES, "token ids", &c->tokens, err);
+    if (status == PUM_OK) status = op_host_create(kernels, answer_bytes(g, n_chunk), OP_HOST_READS, "logits", &c->answer, err);
     if (status == PUM_OK) status = op_frame_create(kernels, &c->frame, err);
+    if (status == PUM_OK) status = op_recording_create(kernels, &c->step, err);
     if (status != PUM_OK) llama_context_destroy(&c);
     *context = c;
     return status;
@@ -107,6 +91,7 @@ pum_status llama_context_create(op_kernels *kernels, const llama_weights *weight
 void llama_context_destroy(llama_context **context) {
     llama_context *c = *context;
     if (!c) return;
+    op_recording_destroy(&c->step);
     op_frame_destroy(&c->frame);
     op_host_destroy(c->kernels, &c->tokens);
     op_host_destroy(c->kernels, &c->answer);
@@ -118,27 +103,23 @@ void llama_context_destroy(llama_context **context) {
 
 op_frame_counts llama_counts(const llama_context *context) { return context->counts; }
 
-/* logits = Woutput · rmsnorm(x), for some rows of x */
-static void record_output(llama_context *c, uint32_t first_row, uint32_t n_rows) {
+void llama_record_output(llama_context *c, uint32_t first_row, uint32_t n_rows) {
     const llama_weights *w = c->weights;
     op_rows n = op_rows_view(c->n, 0, n_rows), logits = op_rows_view(c->logits, 0, n_rows);
     op_rmsnorm(c->frame, op_rows_view(c->x, first_row, n_rows), &w->output_norm, w->config.norm_eps, n);
     op_matmul(c->frame, &w->output, n, logits);
-    op_read(c->frame, logits, &c->answer);
 }
 
-static void record_layers(llama_context *c, uint32_t n_tokens, uint32_t n_past) {
+void llama_record_layers(llama_context *c, vk_span tokens, uint32_t n_tokens, op_position position) {
     const llama_weights *w = c->weights;
     op_frame *f = c->frame;
     float eps = w->config.norm_eps;
     op_rows x = op_rows_view(c->x, 0, n_tokens), n = op_rows_view(c->n, 0, n_tokens);
     op_rows qkv = op_rows_view(c->qkv, 0, n_tokens), a = op_rows_view(c->a, 0, n_tokens);
     op_rows h = op_rows_view(c->h, 0, n_tokens), h2 = op_rows_view(c->h2, 0, n_tokens);
-    op_position position = {c->n_past.span, n_past};
 
-    op_frame_copy(f, op_host_span(&c->tokens, 0, sizeof n_past), c->n_past.span);
     op_attention_begin(f, c->partial);
-    op_embed(f, &w->token_embd, op_host_span(&c->tokens, TOKENS, n_tokens * sizeof(int32_t)), x);
+    op_embed(f, &w->token_embd, tokens, x);
     for (uint32_t il = 0; il < w->config.n_layer; il++) {
         const llama_layer *l = &w->layers[il];
         op_rmsnorm(f, x, &l->attn_norm, eps, n);
@@ -152,16 +133,60 @@ static void record_layers(llama_context *c, uint32_t n_tokens, uint32_t n_past) 
     }
 }
 
+/* Everything from the host's n_past and tokens to its logits. */
+static void record_pass(llama_context *c, uint32_t n_tokens, uint32_t most, bool logits) {
+    op_frame_copy(c->frame, op_host_span(&c->tokens, 0, sizeof(uint32_t)), c->n_past.span);
+    llama_record_layers(c, op_host_span(&c->tokens, TOKENS, n_tokens * sizeof(int32_t)), n_tokens,
+                        (op_position){c->n_past.span, most});
+    if (!logits) return;
+    llama_record_output(c, n_tokens - 1, 1);
+    op_read(c->frame, op_rows_view(c->logits, 0, 1), &c->answer);
+}
+
+uint32_t llama_step_most(const llama_context *c, uint32_t n_past) {
+    uint32_t step = 256;
+    while (step < n_past / 4) step *= 2;
+    uint32_t most = (n_past / step + 1) * step - 1;
+    return most < c->n_ctx ? most : c->n_ctx - 1;
+}
+
+/* One token with its logits, by the recording. */
+static pum_status run_step(llama_context *c, uint32_t n_past, atomic_bool *abort, pum_error *err) {
+    if (abort && atomic_load(abort)) return pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
+    uint32_t most = llama_step_most(c, n_past);
+    pum_status status = PUM_OK;
+    if (c->step_most != most) {
+        c->step_most = 0;
+        op_frame_begin_recording(c->frame, c->step);
+        record_pass(c, 1, most, true);
+        if ((status = op_frame_end(c->frame, err)) != PUM_OK) return status;
+        c->step_most = most;
+        c->step_counts = op_frame_get_counts(c->frame);
+    }
+    c->counts = c->step_counts;
+    status = op_recording_submit(c->step, err);
+    pum_status waited = op_recording_wait(c->step, status == PUM_OK ? err : NULL);
+    if (status == PUM_OK) status = waited;
+    if (status != PUM_OK) c->step_most = 0;
+    return status;
+}
+
 pum_status llama_forward(llama_context *c, const int32_t *tokens, uint32_t n_tokens, uint32_t n_past, float *logits,
                          atomic_bool *abort, pum_error *err) {
     assert(n_tokens >= 1 && n_tokens <= c->n_chunk && n_past + n_tokens <= c->n_ctx);
     memcpy(c->tokens.buffer.mapped, &n_past, sizeof n_past);
     memcpy((char *)c->tokens.buffer.mapped + TOKENS, tokens, n_tokens * sizeof *tokens);
-    op_frame_begin(c->frame, abort);
-    record_layers(c, n_tokens, n_past);
-    if (logits) record_output(c, n_tokens - 1, 1);
-    pum_status status = op_frame_end(c->frame, err);
-    c->counts = op_frame_get_counts(c->frame);
+    pum_status status;
+    if (n_tokens == 1 && logits && c->measured_step) {
+        status = run_step(c, n_past, abort, err);
+    } else {
+        uint32_t most = n_tokens == 1 ? llama_step_most(c, n_past) : n_past;
+        op_frame_begin(c->frame, abort);
+        record_pass(c, n_tokens, most, logits);
+        status = op_frame_end(c->frame, err);
+        c->counts = op_frame_get_counts(c->frame);
+        c->measured_step = c->measured_step || (status == PUM_OK && n_tokens == 1);
+    }
     if (status == PUM_OK && logits) memcpy(logits, c->answer.buffer.mapped, c->weights->config.n_vocab * sizeof *logits);
     return status;
 }
@@ -173,7 +198,8 @@ pum_status llama_logits(llama_context *c, uint32_t first_row, uint32_t n_rows, f
     for (uint32_t done = 0, n; done < n_rows && status == PUM_OK; done += n) {
         n = n_rows - done < logit_rows(c->n_chunk) ? n_rows - done : logit_rows(c->n_chunk);
         op_frame_begin(c->frame, abort);
-        record_output(c, first_row + done, n);
+        llama_record_output(c, first_row + done, n);
+        op_read(c->frame, op_rows_view(c->logits, 0, n), &c->answer);
         status = op_frame_end(c->frame, err);
         if (status == PUM_OK) memcpy(logits + done * n_vocab, c->answer.buffer.mapped, n * n_vocab * sizeof *logits);
     }

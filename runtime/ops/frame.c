@@ -28,14 +28,22 @@ typedef struct flight {
     double cost; ///< estimated operations
 } flight;
 
+struct op_recording {
+    vk_device *device;
+    vk_commands **commands; ///< [n_made], the first n of them are the recording
+    uint32_t n, n_made;
+};
+
 struct op_frame {
     op_kernels *kernels;
     vk_buffer unused; ///< stands in for bindings that a kernel does not use
     flight flights[N_COMMANDS];
     int current;
-    bool recording;
+    op_recording *into;    ///< where the pass is kept; NULL: it is submitted as it comes
+    vk_commands *commands; ///< that are being recorded, or NULL
     range ranges[MAX_RANGES];
     int n_ranges;
+    double cost;        ///< estimated operations of what is being recorded
     double ns_per_flop; ///< measured, slowly moving
     atomic_bool *abort;
     op_frame_counts counts;
@@ -91,7 +99,14 @@ void op_frame_begin(op_frame *f, atomic_bool *abort) {
     f->counts = (op_frame_counts){0};
     f->abort = abort;
     f->n_ranges = 0;
-    f->recording = false;
+    f->into = NULL;
+    f->commands = NULL;
+}
+
+void op_frame_begin_recording(op_frame *f, op_recording *recording) {
+    op_frame_begin(f, NULL);
+    f->into = recording;
+    recording->n = 0;
 }
 
 /* Waits for one submission and learns from its time what an operation costs. */
@@ -109,41 +124,66 @@ static void land(op_frame *f, flight *fl) {
     fl->cost = 0;
 }
 
-static bool start_recording(op_frame *f) {
-    if (f->status != PUM_OK) return false;
-    if (f->recording) return true;
+static vk_commands *next_of_recording(op_frame *f, op_recording *r) {
+    pum_error error;
+    if (r->n == r->n_made) {
+        vk_commands **more = realloc(r->commands, (r->n_made + 1) * sizeof *more);
+        if (more) r->commands = more;
+        pum_status status = more ? vk_commands_create(r->device, &r->commands[r->n_made], &error)
+                                 : pum_fail_memory(&error, "a recording", (r->n_made + 1) * sizeof *more);
+        keep(f, status, &error);
+        if (status != PUM_OK) return NULL;
+        r->n_made++;
+    }
+    vk_commands *commands = r->commands[r->n++];
+    keep(f, vk_commands_begin_again(commands, &error), &error);
+    return commands;
+}
+
+static vk_commands *next_of_frame(op_frame *f) {
     if (f->abort && atomic_load(f->abort)) {
         op_frame_fail(f, PUM_ERR_ABORTED, "stopped on request");
-        return false;
+        return NULL;
     }
     flight *fl = &f->flights[f->current];
     land(f, fl);
-    if (f->status != PUM_OK) return false;
+    if (f->status != PUM_OK) return NULL;
     pum_error error;
     keep(f, vk_commands_begin(fl->commands, &error), &error);
-    f->recording = f->status == PUM_OK;
-    if (f->recording && f->counts.submissions > 0) {
+    return fl->commands;
+}
+
+static bool start_recording(op_frame *f) {
+    if (f->status != PUM_OK) return false;
+    if (f->commands) return true;
+    vk_commands *commands = f->into ? next_of_recording(f, f->into) : next_of_frame(f);
+    if (f->status != PUM_OK) return false;
+    f->commands = commands;
+    f->cost = 0;
+    if (f->into || f->counts.submissions > 0) {
         // Submissions of a queue start in order but may overlap: what the one before wrote must be seen.
-        vk_commands_barrier(fl->commands);
+        vk_commands_barrier(commands);
         f->counts.barriers++;
         f->n_ranges = 0;
     }
-    return f->recording;
+    return true;
 }
 
 static void submit(op_frame *f) {
-    if (!f->recording) return;
-    f->recording = false;
+    if (!f->commands) return;
     pum_error error;
-    keep(f, vk_commands_submit(f->flights[f->current].commands, &error), &error);
+    keep(f, f->into ? vk_commands_end(f->commands, &error) : vk_commands_submit(f->commands, &error), &error);
+    f->commands = NULL;
     f->counts.submissions++;
+    if (f->into) return;
+    f->flights[f->current].cost = f->cost;
     f->current = (f->current + 1) % N_COMMANDS;
 }
 
 pum_status op_frame_end(op_frame *f, pum_error *err) {
     if (f->status == PUM_OK) submit(f);
-    for (int i = 0; i < N_COMMANDS; i++) land(f, &f->flights[(f->current + i) % N_COMMANDS]);
-    f->recording = false;
+    for (int i = 0; i < N_COMMANDS && !f->into; i++) land(f, &f->flights[(f->current + i) % N_COMMANDS]);
+    f->commands = NULL;
     if (f->status != PUM_OK) return pum_fail(err, f->status, "%s", f->error.message);
     return PUM_OK;
 }
@@ -166,15 +206,14 @@ static void note(op_frame *f, vk_span span, bool writes) {
 
 static void barrier_if(op_frame *f, bool needed, int n_more) {
     if (!needed && f->n_ranges + n_more <= MAX_RANGES) return;
-    vk_commands_barrier(f->flights[f->current].commands);
+    vk_commands_barrier(f->commands);
     f->counts.barriers++;
     f->n_ranges = 0;
 }
 
 static void add_cost(op_frame *f, double cost) {
-    flight *fl = &f->flights[f->current];
-    fl->cost += cost;
-    if (fl->cost * f->ns_per_flop > TARGET_NS) submit(f);
+    f->cost += cost;
+    if (f->cost * f->ns_per_flop > TARGET_NS) submit(f);
 }
 
 void op_frame_dispatch(op_frame *f, const op_dispatch *d) {
@@ -190,7 +229,7 @@ void op_frame_dispatch(op_frame *f, const op_dispatch *d) {
     barrier_if(f, needed, (int)p->n_bindings);
     for (uint32_t i = 0; i < p->n_bindings; i++)
         if (d->spans[i].n_bytes > 0) note(f, spans[i], d->writes >> i & 1);
-    vk_commands_dispatch(f->flights[f->current].commands, p, spans, d->push, d->groups[0], d->groups[1] ? d->groups[1] : 1,
+    vk_commands_dispatch(f->commands, p, spans, d->push, d->groups[0], d->groups[1] ? d->groups[1] : 1,
                          d->groups[2] ? d->groups[2] : 1);
     f->counts.dispatches++;
     add_cost(f, d->cost_flop + FLOP_PER_BYTE * d->cost_bytes);
@@ -201,7 +240,7 @@ void op_frame_copy(op_frame *f, vk_span src, vk_span dst) {
     barrier_if(f, conflicts(f, src, false) || conflicts(f, dst, true), 2);
     note(f, src, false);
     note(f, dst, true);
-    vk_commands_copy(f->flights[f->current].commands, src, dst);
+    vk_commands_copy(f->commands, src, dst);
     add_cost(f, FLOP_PER_BYTE * (double)src.n_bytes);
 }
 
@@ -209,6 +248,40 @@ void op_frame_fill(op_frame *f, vk_span dst, uint32_t word) {
     if (dst.n_bytes == 0 || !start_recording(f)) return;
     barrier_if(f, conflicts(f, dst, true), 1);
     note(f, dst, true);
-    vk_commands_fill(f->flights[f->current].commands, dst, word);
+    vk_commands_fill(f->commands, dst, word);
     add_cost(f, FLOP_PER_BYTE * (double)dst.n_bytes);
+}
+
+/* ---- recordings */
+
+pum_status op_recording_create(op_kernels *kernels, op_recording **recording, pum_error *err) {
+    *recording = calloc(1, sizeof **recording);
+    if (!*recording) return pum_fail_memory(err, "a recording", sizeof **recording);
+    (*recording)->device = op_kernels_device(kernels);
+    return PUM_OK;
+}
+
+void op_recording_destroy(op_recording **recording) {
+    op_recording *r = *recording;
+    if (!r) return;
+    for (uint32_t i = 0; i < r->n_made; i++) vk_commands_destroy(&r->commands[i]);
+    free(r->commands);
+    free(r);
+    *recording = NULL;
+}
+
+pum_status op_recording_submit(op_recording *r, pum_error *err) {
+    pum_status status = PUM_OK;
+    for (uint32_t i = 0; i < r->n && status == PUM_OK; i++) status = vk_commands_submit(r->commands[i], err);
+    return status;
+}
+
+pum_status op_recording_wait(op_recording *r, pum_error *err) {
+    pum_status status = PUM_OK;
+    // Each is waited for, whatever became of the others: none is under way afterwards.
+    for (uint32_t i = 0; i < r->n; i++) {
+        pum_status one = vk_commands_wait(r->commands[i], NULL, status == PUM_OK ? err : NULL);
+        if (status == PUM_OK) status = one;
+    }
+    return status;
 }

@@ -16,6 +16,19 @@ pum_status op_frame_create(op_kernels *kernels, op_frame **frame, pum_error *err
 void op_frame_destroy(op_frame **frame);
 /// abort: while it is true nothing further is submitted and op_frame_end gives PUM_ERR_ABORTED; may be NULL.
 void op_frame_begin(op_frame *frame, atomic_bool *abort);
+/// A pass that is recorded once and submitted again and again. One thread at a time; its kernels must outlive it.
+typedef struct op_recording op_recording;
+pum_status op_recording_create(op_kernels *kernels, op_recording **recording, pum_error *err);
+/// Waits for what is under way.
+void op_recording_destroy(op_recording **recording);
+/// As op_frame_begin, but what follows up to op_frame_end is kept in the recording, in place of what it held, and nothing is
+/// submitted. Its submission must have been waited for.
+void op_frame_begin_recording(op_frame *frame, op_recording *recording);
+/// Submits the recording; what was submitted before it is finished and visible to it. Not again before it was waited for.
+pum_status op_recording_submit(op_recording *recording, pum_error *err);
+/// Blocks until the device is done with it.
+pum_status op_recording_wait(op_recording *recording, pum_error *err);
+
 /// Submits what is left and blocks until the device is done.
 pum_status op_frame_end(op_frame *frame, pum_error *err);
 

@@ -21,7 +21,7 @@ struct vk_commands {
     set_pool *sets;    ///< the first one is in use
     vk_buffer sentinel;
     uint32_t sequence;
-    bool pending;
+    bool recording, pending;
     pum_error failed; ///< the first failure while recording, or PUM_OK
 };
 
@@ -95,7 +95,7 @@ static pum_status fail_hung(const vk_commands *c, pum_error *err) {
                     c->device->caps.name, WAIT_SECONDS);
 }
 
-pum_status vk_commands_begin(vk_commands *c, pum_error *err) {
+static pum_status begin(vk_commands *c, VkCommandBufferUsageFlags usage, pum_error *err) {
     vk_device *d = c->device;
     pum_status status = PUM_OK;
     if (atomic_load(&d->hung)) return fail_hung(c, err);
@@ -105,9 +105,9 @@ pum_status vk_commands_begin(vk_commands *c, pum_error *err) {
         VK_TRY(d->fn.vkResetDescriptorPool(d->handle, s->handle, 0), "resetting descriptors");
         s->used = 0;
     }
-    VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO,
-                                     .flags = VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT};
+    VkCommandBufferBeginInfo info = {.sType = VK_STRUCTURE_TYPE_COMMAND_BUFFER_BEGIN_INFO, .flags = usage};
     VK_TRY(d->fn.vkBeginCommandBuffer(c->buffer, &info), "recording commands");
+    c->recording = true;
     if (c->times) {
         d->fn.vkCmdResetQueryPool(c->buffer, c->times, 0, 2);
         d->fn.vkCmdWriteTimestamp(c->buffer, VK_PIPELINE_STAGE_TOP_OF_PIPE_BIT, c->times, 0);
@@ -118,6 +118,11 @@ fail: // whoever records all the same records nothing
     snprintf(c->failed.message, sizeof c->failed.message, "recording commands that could not be begun");
     return status;
 }
+
+pum_status vk_commands_begin(vk_commands *c, pum_error *err) {
+    return begin(c, VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT, err);
+}
+pum_status vk_commands_begin_again(vk_commands *c, pum_error *err) { return begin(c, 0, err); }
 
 /* ---- recording */
 
@@ -223,10 +228,12 @@ void vk_commands_fill(vk_commands *c, vk_span dst, uint32_t word) {
 
 /* ---- submitting and waiting */
 
-pum_status vk_commands_submit(vk_commands *c, pum_error *err) {
+pum_status vk_commands_end(vk_commands *c, pum_error *err) {
     vk_device *d = c->device;
     pum_status status = PUM_OK;
     if (c->failed.status != PUM_OK) return pum_fail(err, c->failed.status, "%s", c->failed.message);
+    if (!c->recording) return PUM_OK;
+    c->recording = false;
     // The number is written when all else is done: a driver that dropped the work has not written it.
     c->sequence++;
     vk_commands_barrier(c);
@@ -234,6 +241,19 @@ pum_status vk_commands_submit(vk_commands *c, pum_error *err) {
     barrier(c, VK_PIPELINE_STAGE_HOST_BIT, VK_ACCESS_HOST_READ_BIT);
     if (c->times) d->fn.vkCmdWriteTimestamp(c->buffer, VK_PIPELINE_STAGE_BOTTOM_OF_PIPE_BIT, c->times, 1);
     VK_TRY(d->fn.vkEndCommandBuffer(c->buffer), "recording commands");
+    return PUM_OK;
+fail:
+    c->failed.status = status;
+    snprintf(c->failed.message, sizeof c->failed.message, "recording commands that could not be ended");
+    return status;
+}
+
+pum_status vk_commands_submit(vk_commands *c, pum_error *err) {
+    vk_device *d = c->device;
+    pum_status status = vk_commands_end(c, err);
+    if (status != PUM_OK) return status;
+    *(volatile uint32_t *)c->sentinel.mapped =
+        c->sequence - 1; // a recording that is submitted again writes the same number again
     VK_TRY(d->fn.vkResetFences(d->handle, 1, &c->fence), "resetting a fence");
     VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = 1, .pCommandBuffers = &c->buffer};
     pthread_mutex_lock(&d->queue_lock);

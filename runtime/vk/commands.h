@@ -1,5 +1,5 @@
-/* One submission: record dispatches and copies, submit, wait. Its last command writes a sequence number that the host checks
- * after the wait, because some drivers drop work without an error. */
+/* One submission: record dispatches and copies, submit, wait; a recording may be submitted again. Its last command writes a
+ * sequence number that the host checks after the wait, because some drivers drop work without an error. */
 #ifndef VK_COMMANDS_H
 #define VK_COMMANDS_H
 
@@ -15,6 +15,8 @@ void vk_commands_destroy(vk_commands **commands);
 
 /// Begins recording; the earlier submission of this object must have been waited for.
 pum_status vk_commands_begin(vk_commands *commands, pum_error *err);
+/// The same for what will be submitted more than once.
+pum_status vk_commands_begin_again(vk_commands *commands, pum_error *err);
 /// spans [pipeline->n_bindings]; push [pipeline->push_bytes].
 void vk_commands_dispatch(vk_commands *commands, const vk_pipeline *pipeline, const vk_span *spans, const void *push,
                           uint32_t groups_x, uint32_t groups_y, uint32_t groups_z);
@@ -24,7 +26,10 @@ void vk_commands_barrier(vk_commands *commands);
 void vk_commands_copy(vk_commands *commands, vk_span src, vk_span dst);
 void vk_commands_fill(vk_commands *commands, vk_span dst, uint32_t word);
 
-/// Hands it to the queue; what the host reads afterwards (VK_USE_READBACK, mapped memory) is made visible.
+/// Ends the recording, so that it can be kept until it is submitted. Reports what failed while it was made.
+pum_status vk_commands_end(vk_commands *commands, pum_error *err);
+/// Hands it to the queue, ended if it was not; what the host reads afterwards (VK_USE_READBACK, mapped memory) is made visible.
+/// What vk_commands_begin_again began can be submitted again as soon as it was waited for.
 pum_status vk_commands_submit(vk_commands *commands, pum_error *err);
 /// Blocks until it is done. *device_ns: time on the device, 0 where it cannot be known; may be NULL.
 /// Errors: PUM_ERR_DEVICE_LOST; PUM_ERR_DEVICE after 60 s without an end (the device is given up: device->hung), or if the
