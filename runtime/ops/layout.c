@@ -3,11 +3,18 @@
 #include "base/arena.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
-/* Columns are counted in groups of 32, the last one filled up with zeros; shaders/include/weights.glsl reads what is written
- * here. */
-enum { GROUP = 32 };
+/* Columns are counted in groups of 32, the last one filled up with zeros. Rows come in blocks of eight, the last one filled up
+ * with zeros too, and within a block their words alternate: word w of row r of a plane is
+ *
+ *     (r / 8 * words of a row + w) * 8 + r % 8
+ *
+ * so that eight lanes that own eight rows load 32 bytes side by side, and a thread that loads 16 bytes has one word of four rows.
+ * A slice of fewer than eight rows has one block of as many: a vector stays as it is. shaders/include/weights.glsl reads what is
+ * written here. */
+enum { GROUP = 32, BLOCK = 8 };
 
 /* Words that a row takes in a plane: n for every `per` groups, rounded up. */
 typedef struct plane_size {
@@ -157,9 +164,17 @@ static uint64_t row_words(const layout *l, uint32_t plane, uint32_t n_cols) {
 
 static uint64_t align256(uint64_t n) { return (n + 255) / 256 * 256; }
 
-static uint64_t slice_bytes(const layout *l, uint64_t n_rows, uint32_t n_cols) {
+static uint32_t block_rows(uint32_t rows_of_slice) { return rows_of_slice < BLOCK ? rows_of_slice : BLOCK; }
+
+/* Of a plane of a slice. */
+static uint64_t plane_bytes(const layout *l, uint32_t plane, uint32_t n_rows, uint32_t n_cols) {
+    uint64_t step = block_rows(n_rows), rows = (n_rows + step - 1) / step * step;
+    return rows * row_words(l, plane, n_cols) * 4;
+}
+
+static uint64_t slice_bytes(const layout *l, uint32_t n_rows, uint32_t n_cols) {
     uint64_t n = 0;
-    for (uint32_t p = 0; p < l->n_planes; p++) n += align256(n_rows * row_words(l, p, n_cols) * 4);
+    for (uint32_t p = 0; p < l->n_planes; p++) n += align256(plane_bytes(l, p, n_rows, n_cols));
     return n;
 }
 
@@ -211,43 +226,70 @@ pum_status op_tensor_create(vk_pool *pool, struct arena *a, uint64_t max_range, 
         if (status != PUM_OK) return status;
         for (uint32_t p = 0, offset = 0; p < l->n_planes; p++) {
             s->plane_offset[p] = offset;
-            offset += (uint32_t)align256(s->n_rows * row_words(l, p, n_cols) * 4);
+            offset += (uint32_t)align256(plane_bytes(l, p, s->n_rows, n_cols));
         }
     }
     *tensor = t;
     return PUM_OK;
 }
 
-static pum_status send_plane(const layout *l, const op_tensor *t, const op_slice *s, uint32_t plane, uint32_t row_in_slice,
-                             uint32_t n_rows, const uint8_t *blocks, uint64_t file_row_bytes, vk_upload *upload, pum_error *err) {
+/* A piece of one slice on its way: n_rows rows from row_in_slice on, a multiple of BLOCK. */
+typedef struct piece {
+    const op_slice *slice;
+    uint32_t row_in_slice, n_rows;
+    const uint8_t *blocks; ///< of the file
+    uint64_t file_row_bytes;
+} piece;
+
+/* block: room for eight rows of any plane. What is written may be memory that the host does not cache: in order, and never read.
+ */
+static pum_status send_plane(const layout *l, const op_tensor *t, uint32_t plane, const piece *p, uint32_t *block,
+                             vk_upload *upload, pum_error *err) {
     uint64_t words = row_words(l, plane, t->n_cols);
-    vk_span dst = {s->span.buffer, s->span.offset + s->plane_offset[plane] + row_in_slice * words * 4, n_rows * words * 4};
+    uint32_t step = block_rows(p->slice->n_rows), n_blocks = (p->n_rows + step - 1) / step;
+    vk_span dst = {p->slice->span.buffer, p->slice->span.offset + p->slice->plane_offset[plane] + p->row_in_slice * words * 4,
+                   n_blocks * step * words * 4};
     void *bytes;
     pum_status status = vk_upload_begin(upload, dst, &bytes, err);
     if (status != PUM_OK) return status;
     uint32_t *out = bytes;
-    memset(out, 0, dst.n_bytes);
-    for (uint32_t r = 0; r < n_rows; r++) l->pack(blocks + r * file_row_bytes, t->n_cols, (int)plane, out + r * words);
+    for (uint32_t i = 0; i < n_blocks; i++) {
+        memset(block, 0, step * words * 4);
+        for (uint32_t r = 0; r < step && i * step + r < p->n_rows; r++)
+            l->pack(p->blocks + (i * step + r) * p->file_row_bytes, t->n_cols, (int)plane, block + r * words);
+        for (uint64_t w = 0; w < words; w++)
+            for (uint32_t r = 0; r < step; r++) *out++ = block[r * words + w];
+    }
     return vk_upload_end(upload, err);
+}
+
+static uint64_t most_row_words(const layout *l, uint32_t n_cols) {
+    uint64_t most = 0;
+    for (uint32_t p = 0; p < l->n_planes; p++)
+        if (row_words(l, p, n_cols) > most) most = row_words(l, p, n_cols);
+    return most;
 }
 
 pum_status op_tensor_upload(op_tensor *t, vk_upload *upload, uint32_t first_row, uint32_t n_rows, const void *blocks,
                             pum_error *err) {
     const layout *l = find(t->type);
     const tensor_type_info *type = tensor_type_find(t->type);
-    uint64_t file_row_bytes = (uint64_t)t->n_cols / type->block_values * type->block_bytes;
-    const uint8_t *at = blocks;
-    for (uint32_t row = first_row, n; row < first_row + n_rows; row += n, at += n * file_row_bytes) {
+    piece p = {.blocks = blocks, .file_row_bytes = (uint64_t)t->n_cols / type->block_values * type->block_bytes};
+    uint64_t room = most_row_words(l, t->n_cols);
+    uint32_t *block = malloc(BLOCK * room * sizeof *block);
+    if (!block) return pum_fail_memory(err, "repacking weights", BLOCK * room * sizeof *block);
+    pum_status status = PUM_OK;
+    for (uint32_t row = first_row; row < first_row + n_rows; row += p.n_rows, p.blocks += p.n_rows * p.file_row_bytes) {
         uint32_t i = 0;
         while (row >= t->slices[i].first_row + t->slices[i].n_rows) i++;
-        const op_slice *s = &t->slices[i];
-        uint32_t left = s->first_row + s->n_rows - row;
-        n = first_row + n_rows - row < OP_LAYOUT_ROWS ? first_row + n_rows - row : OP_LAYOUT_ROWS;
-        if (n > left) n = left;
-        for (uint32_t p = 0; p < l->n_planes; p++) {
-            pum_status status = send_plane(l, t, s, p, row - s->first_row, n, at, file_row_bytes, upload, err);
-            if (status != PUM_OK) return status;
-        }
+        p.slice = &t->slices[i];
+        p.row_in_slice = row - p.slice->first_row;
+        p.n_rows = first_row + n_rows - row < OP_LAYOUT_ROWS ? first_row + n_rows - row : OP_LAYOUT_ROWS;
+        if (p.n_rows > p.slice->n_rows - p.row_in_slice) p.n_rows = p.slice->n_rows - p.row_in_slice;
+        for (uint32_t plane = 0; plane < l->n_planes && status == PUM_OK; plane++)
+            status = send_plane(l, t, plane, &p, block, upload, err);
+        if (status != PUM_OK) break;
     }
-    return PUM_OK;
+    free(block);
+    return status;
 }
