@@ -30,8 +30,8 @@ void main() {
     [[unroll]] for (uint t = 0; t < TOKENS; t++) x_at[t] = (p.x_offset + min(token0 + t, p.n_tokens - 1) * p.n_cols) / 4;
     [[unroll]] for (uint i = 0; i < MATS * ROWS * TOKENS; i++) sum[i] = 0;
 
-    uint n4 = p.n_cols / 4;
-    for (uint group = 0; group < (p.n_cols + 31) / 32; group++) {
+    uint n4 = p.n_cols / 4, n_groups = (p.n_cols + 31) / 32, group = 0;
+    do { // asks at its end: llvmpipe runs a body once more, without lanes, behind a break
         vec4 w[MATS * ROWS * 8];
         [[unroll]] for (uint m = 0; m < MATS; m++)
             [[unroll]] for (uint r = 0; r < ROWS; r++)
@@ -52,7 +52,7 @@ void main() {
                 }
             }
         }
-    }
+    } while (++group < n_groups);
 
     [[unroll]] for (uint r = 0; r < ROWS; r++) {
         uint out_row = (gl_WorkGroupID.x * ROWS + r) * SIZE + lane;

@@ -21,90 +21,186 @@ op_type_name op_name_for(const char *prefix, tensor_type type) {
     return name;
 }
 
-/* How a variant is laid over the work. */
+/* How a form of the kernel is laid over the work. */
 typedef struct shape {
     uint32_t rows, tokens; ///< of one workgroup
     uint32_t constants[3], n_constants;
 } shape;
 
+/* Blocks of eight rows: more of them share what is done to x, until the registers are out. */
+static shape shape_of_uniform(const vk_caps *caps, uint32_t n_tokens, uint32_t n_mats, bool norm) {
+    (void)caps;
+    uint32_t tokens = n_tokens <= 2 ? n_tokens : n_tokens <= FEW_TOKENS ? 4 : 12;
+    uint32_t blocks = (tokens <= 4 ? 4 : 2) / n_mats;
+    return (shape){8 * blocks, tokens, {blocks, tokens, norm}, 3};
+}
+
 /* Lanes hold rows: more of them share a load of x, until the registers are out. */
-static shape shape_of_lanes(const vk_caps *caps, uint32_t n_tokens, uint32_t n_mats) {
+static shape shape_of_lanes(const vk_caps *caps, uint32_t n_tokens, uint32_t n_mats, bool norm) {
+    (void)norm;
     uint32_t tokens = n_tokens == 1 ? 1 : n_tokens <= 4 ? 4 : 16;
     uint32_t rows = (tokens == 1 ? 4 : 2) / n_mats;
     return (shape){caps->subgroup_size * rows, tokens, {caps->subgroup_size, rows, tokens}, 3};
 }
 
-static shape shape_of(const shader_variant *v, const vk_caps *caps, uint32_t n_tokens, uint32_t n_mats) {
-    if (strstr(v->name, "_lanes")) return shape_of_lanes(caps, n_tokens, n_mats);
-    if (strstr(v->name, "_tile")) return (shape){64 / n_mats, 32, {0}, 0};
+static shape shape_of_tile(const vk_caps *caps, uint32_t n_tokens, uint32_t n_mats, bool norm) {
+    (void)caps, (void)n_tokens, (void)norm;
+    return (shape){64 / n_mats, 32, {0}, 0};
+}
+
+static shape shape_of_matvec(const vk_caps *caps, uint32_t n_tokens, uint32_t n_mats, bool norm) {
+    (void)caps, (void)norm;
     uint32_t rows = 4 / n_mats, tokens = min_u32(n_tokens, 4);
     return (shape){rows, tokens, {rows, tokens}, 2};
+}
+
+/* Fewer than eight rows are not interleaved in eights. */
+static bool blocks_only(const op_tensor *w) { return w->n_cols % 32 == 0 && w->slices[w->n_slices - 1].n_rows >= 8; }
+static bool fours_only(const op_tensor *w) { return w->n_cols % 4 == 0; }
+static bool anything(const op_tensor *w) { return w->n_rows > 0; }
+
+/* The forms, by a part of the names of their variants. */
+typedef struct kernel_form {
+    const char *part_of_name;
+    shape (*shape_of)(const vk_caps *caps, uint32_t n_tokens, uint32_t n_mats, bool norm);
+    bool (*can)(const op_tensor *w); ///< other matrices go to the form for few tokens
+    bool for_few, norms;             ///< good for few tokens too; can apply the norm to them
+} kernel_form;
+static const kernel_form forms[] = {
+    {"_uniform_", shape_of_uniform, blocks_only, true, true},
+    {"_lanes_", shape_of_lanes, fours_only, true, false},
+    {"_tile_", shape_of_tile, anything, false, false},
+    {"matvec_", shape_of_matvec, anything, true, false},
+};
+
+static const kernel_form *form_of(const shader_variant *v) {
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++)
+        if (strstr(v->name, forms[i].part_of_name)) return &forms[i];
+    assert(!"a variant of a matrix product has the name of its form");
+    return NULL;
 }
 
 static const shader_variant *choose_variant(op_kernels *kernels, const op_tensor *w, bool swiglu, uint32_t n_tokens) {
     op_type_name many = op_name_for(swiglu ? "matmul_swiglu_" : "matmul_", w->type);
     op_type_name few = op_name_for(swiglu ? "matvec_swiglu_" : "matvec_", w->type);
     const shader_variant *variant = op_variant_choose(kernels, many.text);
-    bool tile = variant && strstr(variant->name, "_tile");
-    bool cannot = variant && strstr(variant->name, "_lanes") && w->n_cols % 4 != 0; // it loads x in fours
-    return (tile && n_tokens <= FEW_TOKENS) || cannot ? op_variant_choose(kernels, few.text) : variant;
+    if (!variant) return NULL;
+    const kernel_form *form = form_of(variant);
+    return (n_tokens <= FEW_TOKENS && !form->for_few) || !form->can(w) ? op_variant_choose(kernels, few.text) : variant;
 }
 
-static void multiply_slice(op_frame *f, const op_kernel *kernel, const shape *s, const op_tensor *w, const op_tensor *w1,
-                           uint32_t slice, op_rows x, op_rows y, uint32_t first_col, bool add) {
-    const op_slice *ws = &w->slices[slice];
+/* One dispatch after the other of the same product. */
+typedef struct product {
+    const op_kernel *kernel;
+    shape shape;
+    const op_tensor *w, *w1, *norm; ///< w1 and norm may be NULL
+    float eps;
+    uint32_t first_col; ///< of y
+    bool add;
+} product;
+
+static vk_span slice_span(const op_tensor *w, uint32_t slice) { return w ? w->slices[slice].span : (vk_span){0}; }
+static uint32_t low(uint64_t address) { return (uint32_t)address; }
+static uint32_t high(uint64_t address) { return (uint32_t)(address >> 32); }
+
+static void multiply_slice(op_frame *f, const product *p, uint32_t slice, op_rows x, op_rows y) {
+    const op_slice *ws = &p->w->slices[slice];
+    vk_span spans[] = {ws->span, slice_span(p->w1, slice), x.span, y.span, slice_span(p->norm, 0)};
+    uint64_t w0 = vk_span_address(spans[0]), w1 = vk_span_address(spans[1]), norm = vk_span_address(spans[4]);
+    uint64_t x0 = vk_span_address(x.span) + (uint64_t)x.first_row * x.n_cols * sizeof(float);
     struct matmul_push push = {
         .n_rows = ws->n_rows,
-        .n_cols = w->n_cols,
+        .n_cols = p->w->n_cols,
         .n_tokens = x.n_rows,
         .plane1 = ws->plane_offset[1] / 4,
         .plane2 = ws->plane_offset[2] / 4,
         .plane3 = ws->plane_offset[3] / 4,
         .x_offset = x.first_row * x.n_cols,
-        .y_offset = y.first_row * y.n_cols + first_col + ws->first_row,
+        .y_offset = y.first_row * y.n_cols + p->first_col + ws->first_row,
         .y_stride = y.n_cols,
-        .add = add,
+        .add = p->add,
+        .eps = p->eps,
+        .w0_low = low(w0),
+        .w0_high = high(w0),
+        .w1_low = low(w1),
+        .w1_high = high(w1),
+        .x_low = low(x0),
+        .x_high = high(x0),
+        .norm_low = low(norm),
+        .norm_high = high(norm),
     };
-    uint32_t n_mats = w1 ? 2 : 1;
-    op_frame_dispatch(f, &(op_dispatch){
-                             .kernel = kernel,
-                             .spans = {ws->span, w1 ? w1->slices[slice].span : (vk_span){0}, x.span, y.span},
-                             .writes = 1 << 3,
-                             .push = &push,
-                             .push_bytes = sizeof push,
-                             .groups = {div_up(ws->n_rows, s->rows), div_up(x.n_rows, s->tokens)},
-                             .cost_flop = 2.0 * n_mats * ws->n_rows * w->n_cols * x.n_rows,
-                             .cost_bytes = (double)n_mats * (double)ws->span.n_bytes,
-                         });
+    uint32_t n_mats = p->w1 ? 2 : 1;
+    op_dispatch dispatch = {
+        .kernel = p->kernel,
+        .writes = 1 << 3,
+        .push = &push,
+        .push_bytes = sizeof push,
+        .groups = {div_up(ws->n_rows, p->shape.rows), div_up(x.n_rows, p->shape.tokens)},
+        .cost_flop = 2.0 * n_mats * ws->n_rows * p->w->n_cols * x.n_rows,
+        .cost_bytes = (double)n_mats * (double)ws->span.n_bytes,
+    };
+    memcpy(dispatch.spans, spans, sizeof spans);
+    op_frame_dispatch(f, &dispatch);
 }
 
-void op_product(op_frame *f, const op_tensor *w, const op_tensor *w1, op_rows x, op_rows y, uint32_t first_col, bool add) {
-    assert(x.n_cols == w->n_cols && first_col + w->n_rows <= y.n_cols && x.n_rows == y.n_rows);
-    if (x.n_rows == 0) return;
+/* Makes the kernel and cuts the work by slices, and by tokens where one dispatch would take too long. */
+static void multiply(op_frame *f, const shader_variant *variant, product *p, op_rows x, op_rows y) {
     op_kernels *kernels = op_frame_kernels(f);
-    const shader_variant *variant = choose_variant(kernels, w, w1 != NULL, x.n_rows);
+    p->shape = form_of(variant)->shape_of(&op_kernels_device(kernels)->caps, x.n_rows, p->w1 ? 2 : 1, p->norm != NULL);
+    op_kernel_params params = {.n_bindings = 5,
+                               .push_bytes = sizeof(struct matmul_push),
+                               .constants = p->shape.constants,
+                               .n_constants = p->shape.n_constants};
     pum_error error;
-    if (!variant) {
-        op_frame_fail(f, PUM_ERR_UNSUPPORTED, "matrix product: no kernel of this build for %s runs on %s",
-                      tensor_type_find(w->type)->name, op_kernels_device(kernels)->caps.name);
-        return;
-    }
-    shape s = shape_of(variant, &op_kernels_device(kernels)->caps, x.n_rows, w1 ? 2 : 1);
-    op_kernel_params params = {
-        .n_bindings = 4, .push_bytes = sizeof(struct matmul_push), .constants = s.constants, .n_constants = s.n_constants};
-    const op_kernel *kernel;
-    pum_status status = op_kernel_get(kernels, variant, &params, &kernel, &error);
+    pum_status status = op_kernel_get(kernels, variant, &params, &p->kernel, &error);
     if (status != PUM_OK) op_frame_fail(f, status, "matrix product: %s", error.message);
 
-    double flop_per_token = 2.0 * (w1 ? 2 : 1) * w->n_rows * w->n_cols;
-    uint32_t most = flop_per_token * s.tokens > MAX_FLOP ? s.tokens : (uint32_t)(MAX_FLOP / flop_per_token) / s.tokens * s.tokens;
+    double flop_per_token = 2.0 * (p->w1 ? 2 : 1) * p->w->n_rows * p->w->n_cols;
+    uint32_t tokens = p->shape.tokens;
+    uint32_t most = flop_per_token * tokens > MAX_FLOP ? tokens : (uint32_t)(MAX_FLOP / flop_per_token) / tokens * tokens;
     for (uint32_t t = 0; t < x.n_rows; t += most) {
         uint32_t n = min_u32(most, x.n_rows - t);
         op_rows part_x = x, part_y = y;
         part_x.first_row += t;
         part_y.first_row += t;
         part_x.n_rows = part_y.n_rows = n;
-        for (uint32_t i = 0; i < w->n_slices; i++) multiply_slice(f, kernel, &s, w, w1, i, part_x, part_y, first_col, add);
+        for (uint32_t i = 0; i < p->w->n_slices; i++) multiply_slice(f, p, i, part_x, part_y);
+    }
+}
+
+/* The variant that serves a product, or a failure of the frame. */
+static const shader_variant *need_variant(op_frame *f, const op_tensor *w, bool swiglu, uint32_t n_tokens) {
+    op_kernels *kernels = op_frame_kernels(f);
+    const shader_variant *variant = choose_variant(kernels, w, swiglu, n_tokens);
+    if (!variant)
+        op_frame_fail(f, PUM_ERR_UNSUPPORTED, "matrix product: no kernel of this build for %s runs on %s",
+                      tensor_type_find(w->type)->name, op_kernels_device(kernels)->caps.name);
+    return variant;
+}
+
+void op_product(op_frame *f, const op_tensor *w, const op_tensor *w1, op_rows x, op_rows y, uint32_t first_col, bool add) {
+    assert(x.n_cols == w->n_cols && first_col + w->n_rows <= y.n_cols && x.n_rows == y.n_rows);
+    if (x.n_rows == 0) return;
+    const shader_variant *variant = need_variant(f, w, w1 != NULL, x.n_rows);
+    if (variant) multiply(f, variant, &(product){.w = w, .w1 = w1, .first_col = first_col, .add = add}, x, y);
+}
+
+static bool applies_norm(op_frame *f, const op_tensor *w, bool swiglu, uint32_t n_tokens) {
+    const shader_variant *variant = choose_variant(op_frame_kernels(f), w, swiglu, n_tokens);
+    return n_tokens <= FEW_TOKENS && variant && form_of(variant)->norms;
+}
+
+void op_norm_product(op_frame *f, op_rows x, const op_tensor *norm, float eps, const op_tensor *parts, uint32_t n_parts,
+                     const op_tensor *w1, op_rows y, op_rows n) {
+    assert(norm->type == TENSOR_F32 && norm->n_slices == 1 && norm->n_rows == 1 && norm->n_cols == x.n_cols);
+    bool apart = false; // one that cannot is enough: then the others need not
+    for (uint32_t i = 0; i < n_parts; i++) apart = apart || !applies_norm(f, &parts[i], w1 != NULL, x.n_rows);
+    if (apart) op_rmsnorm(f, x, norm, eps, n);
+    for (uint32_t i = 0, first_col = 0; i < n_parts && x.n_rows; first_col += parts[i++].n_rows) {
+        assert(x.n_cols == parts[i].n_cols && first_col + parts[i].n_rows <= y.n_cols && x.n_rows == y.n_rows);
+        const shader_variant *variant = need_variant(f, &parts[i], w1 != NULL, x.n_rows);
+        product p = {.w = &parts[i], .w1 = w1, .norm = apart ? NULL : norm, .eps = eps, .first_col = first_col};
+        if (variant) multiply(f, variant, &p, apart ? n : x, y);
     }
 }
 
@@ -114,4 +210,12 @@ void op_matmul_add(op_frame *f, const op_tensor *w, op_rows x, op_rows y) { op_p
 void op_matmul_stack(op_frame *f, const op_stack *w, op_rows x, op_rows y) {
     for (uint32_t i = 0, first_col = 0; i < w->n_parts; first_col += w->parts[i++].n_rows)
         op_product(f, &w->parts[i], NULL, x, y, first_col, false);
+}
+
+void op_norm_matmul(op_frame *f, op_rows x, const op_tensor *norm, float eps, const op_tensor *w, op_rows y, op_rows n) {
+    op_norm_product(f, x, norm, eps, w, 1, NULL, y, n);
+}
+
+void op_norm_matmul_stack(op_frame *f, op_rows x, const op_tensor *norm, float eps, const op_stack *w, op_rows y, op_rows n) {
+    op_norm_product(f, x, norm, eps, w->parts, w->n_parts, NULL, y, n);
 }

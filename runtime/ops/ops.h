@@ -25,6 +25,15 @@ void op_matmul_add(op_frame *f, const op_tensor *w, op_rows x, op_rows y);
 /// scratch: rows of the shape of h, used only where they do.
 void op_matmul_swiglu(op_frame *f, const op_tensor *gate, const op_tensor *up, op_rows x, op_rows h, op_rows scratch);
 
+/// y[t,:] = W rmsnorm(x[t,:]), with norm and eps as in op_rmsnorm, in one dispatch where the kernel for few tokens can. n:
+/// scratch rows of the shape of x for where it cannot. y is neither x nor n.
+void op_norm_matmul(op_frame *f, op_rows x, const op_tensor *norm, float eps, const op_tensor *w, op_rows y, op_rows n);
+/// The same for a stack of matrices.
+void op_norm_matmul_stack(op_frame *f, op_rows x, const op_tensor *norm, float eps, const op_stack *w, op_rows y, op_rows n);
+/// h[t,:] = silu(Wgate m) * (Wup m), m = rmsnorm(x[t,:]). n as in op_norm_matmul, scratch as in op_matmul_swiglu.
+void op_norm_swiglu(op_frame *f, op_rows x, const op_tensor *norm, float eps, const op_tensor *gate, const op_tensor *up,
+                    op_rows h, op_rows n, op_rows scratch);
+
 /// Where K and V of one layer are kept: float16, [n_head_kv, n_ctx, head_dim] each, cut by heads into slices that one binding can
 /// cover.
 typedef struct op_kv {

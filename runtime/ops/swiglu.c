@@ -41,3 +41,14 @@ void op_matmul_swiglu(op_frame *f, const op_tensor *gate, const op_tensor *up, o
     op_matmul(f, up, x, scratch);
     join(f, scratch, h);
 }
+
+void op_norm_swiglu(op_frame *f, op_rows x, const op_tensor *norm, float eps, const op_tensor *gate, const op_tensor *up,
+                    op_rows h, op_rows n, op_rows scratch) {
+    assert(gate->n_rows == up->n_rows && gate->n_cols == up->n_cols);
+    if (gate->type == up->type) {
+        op_norm_product(f, x, norm, eps, gate, 1, up, h, n);
+        return;
+    }
+    op_rmsnorm(f, x, norm, eps, n);
+    op_matmul_swiglu(f, gate, up, n, h, scratch);
+}

@@ -6,6 +6,10 @@
 /* The words of the `needs` column. */
 static bool is_cpu(const vk_caps *c) { return c->type == PUM_DEVICE_CPU; }
 static bool has_eight_lanes(const vk_caps *c) { return c->subgroup_size >= 8; }
+static bool has_just_eight_lanes(const vk_caps *c) { return c->subgroup_size == 8; }
+static bool has_addresses(const vk_caps *c) { return c->buffer_address && c->int64; }
+/* No feature tells. llvmpipe learned it (2025) shortly before it got cooperative matrices. */
+static bool loads_scalars(const vk_caps *c) { return is_cpu(c) && c->coopmat; }
 static bool has_subgroup_arithmetic(const vk_caps *c) { return c->subgroup_arithmetic; }
 static bool has_subgroup_ballot(const vk_caps *c) { return c->subgroup_ballot; }
 static bool has_subgroup_shuffle(const vk_caps *c) { return c->subgroup_shuffle; }
@@ -17,6 +21,9 @@ static const struct need {
     {"cpu", is_cpu}, // a driver that runs on the CPU: no shared memory in the hot loop, lanes are vector lanes
     {"lanes8",
      has_eight_lanes}, // forms that live on unrolled code in wide registers; SwiftShader has 4 lanes and does not unroll
+    {"just_lanes8", has_just_eight_lanes},
+    {"addresses", has_addresses},    // buffer device addresses, and 64-bit integers to reckon with them
+    {"scalar_loads", loads_scalars}, // what is the same for all lanes is loaded once, without a loop over the lanes
     {"subgroup_arithmetic", has_subgroup_arithmetic},
     {"subgroup_ballot", has_subgroup_ballot},
     {"subgroup_shuffle", has_subgroup_shuffle},

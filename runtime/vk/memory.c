@@ -35,6 +35,8 @@ static int find_type(const vk_device *device, uint32_t allowed, VkMemoryProperty
 
 static VkResult allocate(vk_device *device, const VkMemoryRequirements *need, vk_use use, VkDeviceMemory *memory,
                          VkMemoryPropertyFlags *flags) {
+    const VkMemoryAllocateFlagsInfo with_address = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
+                                                    .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT};
     VkMemoryPropertyFlags wishes[N_WISHES] = {0};
     wishes_of(device, use, wishes);
     VkResult result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
@@ -44,8 +46,10 @@ static VkResult allocate(vk_device *device, const VkMemoryRequirements *need, vk
         // Device memory does not silently become the host's: that would be a slow model without a word.
         if (use == VK_USE_DEVICE && last >= 0) break;
         last = type;
-        VkMemoryAllocateInfo info = {
-            .sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO, .allocationSize = need->size, .memoryTypeIndex = (uint32_t)type};
+        VkMemoryAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
+                                     .pNext = device->caps.buffer_address ? &with_address : NULL,
+                                     .allocationSize = need->size,
+                                     .memoryTypeIndex = (uint32_t)type};
         result = device->fn.vkAllocateMemory(device->handle, &info, NULL, memory);
         *flags = device->memory.memoryTypes[type].propertyFlags;
         if (result == VK_SUCCESS) break;
@@ -91,6 +95,15 @@ static pum_status fail_denied(vk_device *device, uint64_t n_bytes, const char *w
                     size_of(n_bytes).text, device->caps.name, size_of(vk_device_available_bytes(device)).text, REMEDY);
 }
 
+/* 0 where the device has no addresses. */
+static uint64_t address_of(const vk_device *device, VkBuffer buffer) {
+    if (!device->caps.buffer_address) return 0;
+    const VkBufferDeviceAddressInfo info = {.sType = VK_STRUCTURE_TYPE_BUFFER_DEVICE_ADDRESS_INFO, .buffer = buffer};
+    PFN_vkGetBufferDeviceAddress ask =
+        device->fn.vkGetBufferDeviceAddress ? device->fn.vkGetBufferDeviceAddress : device->fn.vkGetBufferDeviceAddressKHR;
+    return ask ? ask(device->handle, &info) : 0;
+}
+
 pum_status vk_buffer_create(vk_device *device, uint64_t n_bytes, vk_use use, const char *what, vk_buffer *buffer,
                             pum_error *err) {
     *buffer = (vk_buffer){.n_bytes = n_bytes};
@@ -102,6 +115,7 @@ pum_status vk_buffer_create(vk_device *device, uint64_t n_bytes, vk_use use, con
         .usage = VK_BUFFER_USAGE_STORAGE_BUFFER_BIT | VK_BUFFER_USAGE_TRANSFER_SRC_BIT | VK_BUFFER_USAGE_TRANSFER_DST_BIT,
         .sharingMode = VK_SHARING_MODE_EXCLUSIVE,
     };
+    if (device->caps.buffer_address) info.usage |= VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
     VK_TRY(device->fn.vkCreateBuffer(device->handle, &info, NULL, &buffer->handle), what);
     VkMemoryRequirements need;
     VkMemoryPropertyFlags flags = 0;
@@ -115,6 +129,7 @@ pum_status vk_buffer_create(vk_device *device, uint64_t n_bytes, vk_use use, con
     VK_TRY(device->fn.vkBindBufferMemory(device->handle, buffer->handle, buffer->memory, 0), what);
     if ((flags & HOST) == HOST && (use != VK_USE_DEVICE || device->caps.unified))
         VK_TRY(device->fn.vkMapMemory(device->handle, buffer->memory, 0, VK_WHOLE_SIZE, 0, &buffer->mapped), what);
+    buffer->address = address_of(device, buffer->handle);
     atomic_fetch_add(&device->allocated_bytes, n_bytes);
     return PUM_OK;
 fail:
@@ -140,3 +155,5 @@ void vk_buffer_destroy(vk_device *device, vk_buffer *buffer) {
 void *vk_span_mapped(vk_span span) {
     return span.buffer && span.buffer->mapped ? (char *)span.buffer->mapped + span.offset : NULL;
 }
+
+uint64_t vk_span_address(vk_span span) { return span.buffer && span.buffer->address ? span.buffer->address + span.offset : 0; }

@@ -15,7 +15,8 @@ typedef struct vk_buffer {
     VkBuffer handle;
     VkDeviceMemory memory;
     uint64_t n_bytes;
-    void *mapped; ///< for the whole life of the buffer, or NULL
+    void *mapped;     ///< for the whole life of the buffer, or NULL
+    uint64_t address; ///< in kernels that read through addresses; 0 where caps.buffer_address is not
 } vk_buffer;
 
 /// what: the purpose, for messages. Errors: PUM_ERR_DEVICE_MEMORY with the bytes wanted and available, PUM_ERR_DEVICE.
@@ -30,6 +31,8 @@ typedef struct vk_span {
 
 /// The host's pointer to a span of a mapped buffer, or NULL.
 void *vk_span_mapped(vk_span span);
+/// The device's address of a span, or 0.
+uint64_t vk_span_address(vk_span span);
 
 /// Hands out spans of VK_USE_DEVICE buffers; nothing is given back before the pool goes. One thread at a time.
 typedef struct vk_pool vk_pool;

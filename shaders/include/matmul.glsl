@@ -7,11 +7,23 @@
 #include "matmul_push.h"
 
 layout(push_constant) uniform push_block { matmul_push p; };
+#ifdef SWIGLU
+const uint MATS = 2;
+#else
+const uint MATS = 1;
+#endif
+layout(binding = 3) buffer y_block { float y[]; };
+
+#ifdef ADDRESSES // the other bindings are not used
+
+uint64_t address(uint low, uint high) { return packUint2x32(uvec2(low, high)); }
+
+#else
+
 layout(binding = 0) readonly buffer w0_block { uint w0_words[]; };
 layout(binding = 1) readonly buffer w1_block { uint w1_words[]; };
 layout(binding = 2) readonly buffer x_block { float x[]; };
 layout(binding = 2) readonly buffer x4_block { vec4 x4[]; };
-layout(binding = 3) buffer y_block { float y[]; };
 
 #define WORDS w0_words
 #define LOAD16 load16_w0
@@ -25,9 +37,6 @@ layout(binding = 3) buffer y_block { float y[]; };
 #define LOAD16 load16_w1
 #include "weights.glsl"
 #undef nibbles
-const uint MATS = 2;
-#else
-const uint MATS = 1;
 #endif
 
 void load16(uint mat, uint row, uint half16, out vec4 v[4]) {
@@ -39,6 +48,8 @@ void load16(uint mat, uint row, uint half16, out vec4 v[4]) {
 #endif
     load16_w0(row, half16, v);
 }
+
+#endif
 
 float silu(float a) { return a / (1 + exp(-a)); }
 

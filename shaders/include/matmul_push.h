@@ -10,8 +10,10 @@ struct matmul_push {
     PUSH_UINT x_offset, y_offset;
     PUSH_UINT y_stride; // floats from one token's row of y to the next
     PUSH_UINT add;      // 1: y += W x
+    PUSH_FLOAT eps;     // of the norm
+    PUSH_ADDRESS(w0) PUSH_ADDRESS(w1) PUSH_ADDRESS(x) PUSH_ADDRESS(norm) // of the slice, of the first row, for kernels that use them
 };
-PUSH_BYTES(matmul_push, 40)
+PUSH_BYTES(matmul_push, 76)
 
 // Rows of a slice that tokens ask for.
 struct embed_push {

@@ -2,6 +2,9 @@
 #ifndef SHADERS_PUSH_H
 #define SHADERS_PUSH_H
 
+// An address of the device, 64 bits in two scalars.
+#define PUSH_ADDRESS(name) PUSH_UINT name##_low, name##_high;
+
 #ifdef VULKAN
 #define PUSH_UINT uint
 #define PUSH_FLOAT float

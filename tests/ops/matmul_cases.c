@@ -1,5 +1,7 @@
 #include "ops/matmul_cases.h"
 
+#include "reference/rmsnorm.h"
+
 #include <string.h>
 
 #define COUNT(array) ((uint32_t)(sizeof(array) / sizeof *(array)))
@@ -62,6 +64,15 @@ op_rows matmul_case_rows(harness *h, uint32_t n_rows, uint32_t n_cols, uint32_t 
 }
 
 float *matmul_case_view(op_rows rows) { return harness_floats(rows.span) + (size_t)rows.first_row * rows.n_cols; }
+
+const double *matmul_case_fill(harness *h, op_rows rows, double scale, const float *norm) {
+    float *values = matmul_case_view(rows);
+    size_t n = (size_t)rows.n_rows * rows.n_cols;
+    double *exact = harness_alloc(h, n, sizeof *exact);
+    for (size_t i = 0; i < n; i++) exact[i] = values[i] = (float)(scale * harness_normal(h));
+    if (norm) reference_rmsnorm(values, norm, MATMUL_CASE_EPS, rows.n_rows, rows.n_cols, exact);
+    return exact;
+}
 
 void matmul_case_expect_view_only(harness *h, op_rows rows) {
     const uint32_t *words = harness_words(rows.span);

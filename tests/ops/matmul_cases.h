@@ -26,6 +26,10 @@ op_tensor matmul_case_tensor(harness *h, const matmul_case *c, tensor_type type,
 op_rows matmul_case_rows(harness *h, uint32_t n_rows, uint32_t n_cols, uint32_t skip);
 /// Where the view begins.
 float *matmul_case_view(op_rows rows);
+/// Fills the view with random values, and gives them in double: as they are, or with norm as rmsnorm makes them.
+const double *matmul_case_fill(harness *h, op_rows rows, double scale, const float *norm);
+/// The eps of that norm.
+static const float MATMUL_CASE_EPS = 1e-5f;
 /// Fails if something outside of the view was written.
 void matmul_case_expect_view_only(harness *h, op_rows rows);
 

@@ -1,4 +1,5 @@
 /* y = W x and y += W x for every type of weights and every form of the product. Around the rows of x and y stand NaNs. */
+#include "ops/buffers.h"
 #include "ops/matmul_cases.h"
 
 #include "reference/matmul.h"
@@ -24,9 +25,9 @@ static void run_case(harness *h, const matmul_case *c) {
     op_tensor w = matmul_case_tensor(h, c, c->type, &w_values);
     op_rows x = matmul_case_rows(h, c->n_tokens, c->n_cols, c->skip_x),
             y = matmul_case_rows(h, c->n_tokens, c->n_rows, c->skip_y);
-    float *x_values = matmul_case_view(x), *y_values = matmul_case_view(y);
+    float *y_values = matmul_case_view(y);
     size_t n = (size_t)c->n_tokens * c->n_rows;
-    for (size_t i = 0; i < (size_t)c->n_tokens * c->n_cols; i++) x_values[i] = (float)harness_normal(h);
+    const double *x_values = matmul_case_fill(h, x, 1, NULL);
     double *reference = harness_alloc(h, n, sizeof *reference), *magnitude = harness_alloc(h, n, sizeof *magnitude);
     reference_matmul(w_values, x_values, c->n_tokens, c->n_rows, c->n_cols, reference, magnitude);
     for (size_t i = 0; i < n && c->add; i++) y_values[i] = (float)harness_normal(h);
@@ -35,6 +36,28 @@ static void run_case(harness *h, const matmul_case *c) {
     harness_end(h);
     harness_expect(h, "y", y_values, reference, magnitude, c->n_tokens, c->n_rows, K);
     matmul_case_expect_view_only(h, y);
+}
+
+/* The norm adds what test_rmsnorm allows it. Where a kernel applies it itself, the scratch rows stay as they were. */
+static const double NORM_K = 32;
+
+static void run_norm_case(harness *h, const matmul_case *c) {
+    matmul_case_begin(h, c);
+    const float *w_values, *norm_values;
+    op_tensor w = matmul_case_tensor(h, c, c->type, &w_values),
+              norm = harness_tensor(h, TENSOR_F32, 1, c->n_cols, 0, &norm_values);
+    op_rows x = matmul_case_rows(h, c->n_tokens, c->n_cols, c->skip_x),
+            y = matmul_case_rows(h, c->n_tokens, c->n_rows, c->skip_y),
+            scratch = matmul_case_rows(h, c->n_tokens, c->n_cols, c->skip_y);
+    size_t n = (size_t)c->n_tokens * c->n_rows;
+    const double *normed = matmul_case_fill(h, x, c->skip_x ? 1 : 1e-3, norm_values); // eps counts with small ones
+    double *reference = harness_alloc(h, n, sizeof *reference), *magnitude = harness_alloc(h, n, sizeof *magnitude);
+    reference_matmul(w_values, normed, c->n_tokens, c->n_rows, c->n_cols, reference, magnitude);
+    op_norm_matmul(harness_begin(h), x, &norm, MATMUL_CASE_EPS, &w, y, scratch);
+    harness_end(h);
+    harness_expect(h, "y", matmul_case_view(y), reference, magnitude, c->n_tokens, c->n_rows, NORM_K);
+    matmul_case_expect_view_only(h, y);
+    matmul_case_expect_view_only(h, scratch);
 }
 
 /* The form in lanes loads x in fours: for other numbers of columns the form for few tokens must be asked for, which is not there
@@ -68,12 +91,12 @@ static void test_long(harness *h) {
     op_tensor w = harness_tensor(h, TENSOR_Q8_0, N_ROWS, N_COLS, 0, &w_values);
     op_rows x = harness_rows(h, N_TOKENS, N_COLS), y = harness_rows(h, N_TOKENS, N_ROWS);
     float *x_values = harness_floats(x.span);
-    for (size_t i = 0; i < N_DIFFERENT * N_COLS; i++) x_values[i] = (float)harness_normal(h);
+    const double *different = matmul_case_fill(h, op_rows_view(x, 0, N_DIFFERENT), 1, NULL);
     for (size_t t = N_DIFFERENT; t < N_TOKENS; t++)
         memcpy(x_values + t * N_COLS, x_values + t % N_DIFFERENT * N_COLS, N_COLS * sizeof(float));
     double *reference = harness_alloc(h, N_DIFFERENT * N_ROWS, sizeof(double)),
            *magnitude = harness_alloc(h, N_DIFFERENT * N_ROWS, sizeof(double));
-    reference_matmul(w_values, x_values, N_DIFFERENT, N_ROWS, N_COLS, reference, magnitude);
+    reference_matmul(w_values, different, N_DIFFERENT, N_ROWS, N_COLS, reference, magnitude);
     op_matmul(harness_begin(h), &w, x, y);
     harness_end(h);
     if (op_frame_get_counts(h->frame).dispatches < 2) harness_fail(h, "expected more than one dispatch");
@@ -88,6 +111,11 @@ static void test_many(harness *h) {
         run_case(h, &c);
     }
     run_case(h, &(matmul_case){type, 33, 256, 0});
+    for (uint32_t i = 0; i < matmul_case_count(false); i += 3) {
+        matmul_case c = matmul_case_get(type, i, false);
+        run_norm_case(h, &c);
+    }
+    run_norm_case(h, &(matmul_case){type, 33, 256, 0});
     if (strstr(h->variant, "_lanes")) expect_fours_only(h, type);
 }
 
@@ -103,6 +131,7 @@ static void test_few(harness *h) {
     for (uint32_t i = 0; i < matmul_case_count(true); i++) {
         matmul_case c = matmul_case_get(type, i, true);
         run_case(h, &c);
+        if (i % 3 == 0) run_norm_case(h, &c);
     }
     op_variant_force(h->kernels, many, NULL);
 }

@@ -9,26 +9,33 @@
 
 /* The sums as in test_matmul; then exp (3 + 2 |a| units in Vulkan), a quotient (2.5) and two products. */
 static const double K = 16;
+/* What test_rmsnorm allows its norm comes on top. */
+static const double NORM_K = 32;
 
-static void run_case(harness *h, const matmul_case *c, tensor_type up_type) {
+static void run_case(harness *h, const matmul_case *c, tensor_type up_type, bool with_norm) {
     matmul_case_begin(h, c);
-    const float *gate_values, *up_values;
+    const float *gate_values, *up_values, *norm_values = NULL;
+    op_tensor norm;
+    if (with_norm) norm = harness_tensor(h, TENSOR_F32, 1, c->n_cols, 0, &norm_values);
     op_tensor gate = matmul_case_tensor(h, c, c->type, &gate_values), up = matmul_case_tensor(h, c, up_type, &up_values);
     op_rows x = matmul_case_rows(h, c->n_tokens, c->n_cols, c->skip_x),
             y = matmul_case_rows(h, c->n_tokens, c->n_rows, c->skip_y);
     op_rows scratch = matmul_case_rows(h, c->n_tokens, c->n_rows, c->skip_x);
-    float *x_values = matmul_case_view(x);
-    double scale = c->skip_x ? 0.1 : 1; // large ones leave silu at its ends
-    for (size_t i = 0; i < (size_t)c->n_tokens * c->n_cols; i++) x_values[i] = (float)(scale * harness_normal(h));
+    op_rows normed = matmul_case_rows(h, c->n_tokens, c->n_cols, c->skip_y);
+    const double *x_values = matmul_case_fill(h, x, c->skip_x ? 0.1 : 1, norm_values); // large ones leave silu at its ends
     size_t n = (size_t)c->n_tokens * c->n_rows;
     double *sums[6]; // gate, its terms, up, its terms, h, its magnitude
     for (int i = 0; i < 6; i++) sums[i] = harness_alloc(h, n, sizeof(double));
     reference_matmul(gate_values, x_values, c->n_tokens, c->n_rows, c->n_cols, sums[0], sums[1]);
     reference_matmul(up_values, x_values, c->n_tokens, c->n_rows, c->n_cols, sums[2], sums[3]);
     reference_swiglu(sums[0], sums[1], sums[2], sums[3], n, sums[4], sums[5]);
-    op_matmul_swiglu(harness_begin(h), &gate, &up, x, y, scratch);
+    if (with_norm)
+        op_norm_swiglu(harness_begin(h), x, &norm, MATMUL_CASE_EPS, &gate, &up, y, normed, scratch);
+    else
+        op_matmul_swiglu(harness_begin(h), &gate, &up, x, y, scratch);
     harness_end(h);
-    harness_expect(h, "h", matmul_case_view(y), sums[4], sums[5], c->n_tokens, c->n_rows, K);
+    harness_expect(h, "h", matmul_case_view(y), sums[4], sums[5], c->n_tokens, c->n_rows, with_norm ? NORM_K : K);
+    matmul_case_expect_view_only(h, normed);
     matmul_case_expect_view_only(h, y);
     matmul_case_expect_view_only(h, scratch);
 }
@@ -38,9 +45,10 @@ static void test_many(harness *h) {
     for (uint32_t i = 0; i < matmul_case_count(false); i += 2) {
         matmul_case c = matmul_case_get(type, i, false);
         c.add = false;
-        run_case(h, &c, type);
+        run_case(h, &c, type, i / 2 % 3 == 0);
     }
-    run_case(h, &(matmul_case){type, 33, 256, 0}, type);
+    run_case(h, &(matmul_case){type, 33, 256, 0}, type, false);
+    run_case(h, &(matmul_case){type, 33, 256, 0}, type, true);
 }
 
 static void test_few(harness *h) {
@@ -55,7 +63,7 @@ static void test_few(harness *h) {
     for (uint32_t i = 0; i < matmul_case_count(true); i += 2) {
         matmul_case c = matmul_case_get(type, i, true);
         c.add = false;
-        run_case(h, &c, type);
+        run_case(h, &c, type, i / 2 % 3 == 0);
     }
     op_variant_force(h->kernels, many, NULL);
 }
@@ -72,12 +80,12 @@ static void test_different_types(harness *h) {
         matmul_case c = matmul_case_get(TENSOR_Q4_K, i, false);
         c.type = pair[0];
         c.add = false;
-        run_case(h, &c, pair[1]);
+        run_case(h, &c, pair[1], i % 3 == 0);
     }
-    run_case(h, &(matmul_case){TENSOR_F32, 3, 31, 5, 1, 2}, TENSOR_F16);
-    run_case(h, &(matmul_case){TENSOR_F32, 3, 32, 0}, TENSOR_F16);
+    run_case(h, &(matmul_case){TENSOR_F32, 3, 31, 5, 1, 2}, TENSOR_F16, false);
+    run_case(h, &(matmul_case){TENSOR_F32, 3, 32, 0}, TENSOR_F16, false);
     // More values than one line of workgroups has threads for.
-    run_case(h, &(matmul_case){TENSOR_F32, 8192, 1, 257}, TENSOR_F16);
+    run_case(h, &(matmul_case){TENSOR_F32, 8192, 1, 257}, TENSOR_F16, false);
 }
 
 int main(void) {

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-void reference_matmul(const float *w, const float *x, size_t n_tokens, size_t n_rows, size_t n_cols, double *y,
+void reference_matmul(const float *w, const double *x, size_t n_tokens, size_t n_rows, size_t n_cols, double *y,
                       double *magnitude) {
     for (size_t t = 0; t < n_tokens; t++)
         for (size_t r = 0; r < n_rows; r++) {
