@@ -21,37 +21,56 @@ op_type_name op_name_for(const char *prefix, tensor_type type) {
     return name;
 }
 
+/* What a shape depends on. */
+typedef struct job {
+    const vk_caps *caps;
+    const op_tensor *w;
+    uint32_t n_tokens, n_mats;
+    bool norm;
+} job;
+
 /* How a form of the kernel is laid over the work. */
 typedef struct shape {
     uint32_t rows, tokens; ///< of one workgroup
-    uint32_t constants[3], n_constants;
+    uint32_t constants[5], n_constants;
+    uint32_t subgroup_size; ///< that it must have; 0: any
 } shape;
 
 /* Blocks of eight rows: more of them share what is done to x, until the registers are out. */
-static shape shape_of_uniform(const vk_caps *caps, uint32_t n_tokens, uint32_t n_mats, bool norm) {
-    (void)caps;
-    uint32_t tokens = n_tokens <= 2 ? n_tokens : n_tokens <= FEW_TOKENS ? 4 : 12;
-    uint32_t blocks = (tokens <= 4 ? 4 : 2) / n_mats;
-    return (shape){8 * blocks, tokens, {blocks, tokens, norm}, 3};
+static shape shape_of_uniform(const job *j) {
+    uint32_t tokens = j->n_tokens <= 2 ? j->n_tokens : j->n_tokens <= FEW_TOKENS ? 4 : 12;
+    uint32_t blocks = (tokens <= 4 ? 4 : 2) / j->n_mats;
+    return (shape){8 * blocks, tokens, {blocks, tokens, j->norm}, 3, 0};
 }
 
 /* Lanes hold rows: more of them share a load of x, until the registers are out. */
-static shape shape_of_lanes(const vk_caps *caps, uint32_t n_tokens, uint32_t n_mats, bool norm) {
-    (void)norm;
-    uint32_t tokens = n_tokens == 1 ? 1 : n_tokens <= 4 ? 4 : 16;
-    uint32_t rows = (tokens == 1 ? 4 : 2) / n_mats;
-    return (shape){caps->subgroup_size * rows, tokens, {caps->subgroup_size, rows, tokens}, 3};
+static shape shape_of_lanes(const job *j) {
+    uint32_t tokens = j->n_tokens == 1 ? 1 : j->n_tokens <= 4 ? 4 : 16;
+    uint32_t rows = (tokens == 1 ? 4 : 2) / j->n_mats, lanes = j->caps->subgroup_size;
+    return (shape){lanes * rows, tokens, {lanes, rows, tokens}, 3, 0};
 }
 
-static shape shape_of_tile(const vk_caps *caps, uint32_t n_tokens, uint32_t n_mats, bool norm) {
-    (void)caps, (void)n_tokens, (void)norm;
-    return (shape){64 / n_mats, 32, {0}, 0};
+static shape shape_of_tile(const job *j) { return (shape){64 / j->n_mats, 32, {0}, 0, 0}; }
+
+static shape shape_of_matvec(const job *j) {
+    uint32_t rows = 4 / j->n_mats, tokens = min_u32(j->n_tokens, 4);
+    return (shape){rows, tokens, {rows, tokens}, 2, 0};
 }
 
-static shape shape_of_matvec(const vk_caps *caps, uint32_t n_tokens, uint32_t n_mats, bool norm) {
-    (void)caps, (void)norm;
-    uint32_t rows = 4 / n_mats, tokens = min_u32(n_tokens, 4);
-    return (shape){rows, tokens, {rows, tokens}, 2};
+/* So many threads that each has two eights of columns at least: what is in flight at once keeps the memory busy. Where there are
+ * many rows two blocks share x. */
+static shape shape_of_blocks_with(const job *j, uint32_t lanes, uint32_t most_tokens) {
+    uint32_t threads = 128;
+    while (threads > 32 && threads > lanes && threads > j->w->n_cols / 8) threads /= 2;
+    uint32_t blocks = j->n_mats == 1 && j->n_tokens <= 2 && j->w->n_rows >= 2048 ? 2 : 1, tokens = 1;
+    while (tokens < j->n_tokens && tokens < most_tokens) tokens *= 2;
+    return (shape){8 * blocks, tokens, {threads, blocks, tokens, j->norm, threads / lanes}, 5, 0};
+}
+static shape shape_of_blocks(const job *j) { return shape_of_blocks_with(j, 2, 4); }
+static shape shape_of_subgroup(const job *j) {
+    shape s = shape_of_blocks_with(j, j->caps->subgroup_size, 8 / j->n_mats); // more tokens run out of registers on Adreno
+    if (j->caps->subgroup_max) s.subgroup_size = j->caps->subgroup_size;
+    return s;
 }
 
 /* Fewer than eight rows are not interleaved in eights. */
@@ -62,15 +81,14 @@ static bool anything(const op_tensor *w) { return w->n_rows > 0; }
 /* The forms, by a part of the names of their variants. */
 typedef struct kernel_form {
     const char *part_of_name;
-    shape (*shape_of)(const vk_caps *caps, uint32_t n_tokens, uint32_t n_mats, bool norm);
-    bool (*can)(const op_tensor *w); ///< other matrices go to the form for few tokens
-    bool for_few, norms;             ///< good for few tokens too; can apply the norm to them
+    shape (*shape_of)(const job *j);
+    bool (*can)(const op_tensor *w);
+    bool for_few, norms; ///< good for few tokens too; can apply the norm to them
 } kernel_form;
 static const kernel_form forms[] = {
-    {"_uniform_", shape_of_uniform, blocks_only, true, true},
-    {"_lanes_", shape_of_lanes, fours_only, true, false},
-    {"_tile_", shape_of_tile, anything, false, false},
-    {"matvec_", shape_of_matvec, anything, true, false},
+    {"_uniform_", shape_of_uniform, blocks_only, true, true}, {"_lanes_", shape_of_lanes, fours_only, true, false},
+    {"_tile_", shape_of_tile, anything, false, false},        {"_subgroup_", shape_of_subgroup, blocks_only, true, true},
+    {"_blocks_", shape_of_blocks, blocks_only, true, true},   {"matvec_", shape_of_matvec, anything, true, false},
 };
 
 static const kernel_form *form_of(const shader_variant *v) {
@@ -80,13 +98,16 @@ static const kernel_form *form_of(const shader_variant *v) {
     return NULL;
 }
 
+static const shader_variant *first_that_can(op_kernels *kernels, const char *op, const op_tensor *w) {
+    const shader_variant *v = op_variant_choose(kernels, op);
+    while (v && !form_of(v)->can(w)) v = op_variant_after(kernels, v);
+    return v;
+}
+
 static const shader_variant *choose_variant(op_kernels *kernels, const op_tensor *w, bool swiglu, uint32_t n_tokens) {
-    op_type_name many = op_name_for(swiglu ? "matmul_swiglu_" : "matmul_", w->type);
-    op_type_name few = op_name_for(swiglu ? "matvec_swiglu_" : "matvec_", w->type);
-    const shader_variant *variant = op_variant_choose(kernels, many.text);
-    if (!variant) return NULL;
-    const kernel_form *form = form_of(variant);
-    return (n_tokens <= FEW_TOKENS && !form->for_few) || !form->can(w) ? op_variant_choose(kernels, few.text) : variant;
+    const shader_variant *many = first_that_can(kernels, op_name_for(swiglu ? "matmul_swiglu_" : "matmul_", w->type).text, w);
+    if (many && (n_tokens > FEW_TOKENS || form_of(many)->for_few)) return many;
+    return first_that_can(kernels, op_name_for(swiglu ? "matvec_swiglu_" : "matvec_", w->type).text, w);
 }
 
 /* One dispatch after the other of the same product. */
@@ -146,11 +167,16 @@ static void multiply_slice(op_frame *f, const product *p, uint32_t slice, op_row
 /* Makes the kernel and cuts the work by slices, and by tokens where one dispatch would take too long. */
 static void multiply(op_frame *f, const shader_variant *variant, product *p, op_rows x, op_rows y) {
     op_kernels *kernels = op_frame_kernels(f);
-    p->shape = form_of(variant)->shape_of(&op_kernels_device(kernels)->caps, x.n_rows, p->w1 ? 2 : 1, p->norm != NULL);
+    p->shape = form_of(variant)->shape_of(&(job){.caps = &op_kernels_device(kernels)->caps,
+                                                 .w = p->w,
+                                                 .n_tokens = x.n_rows,
+                                                 .n_mats = p->w1 ? 2 : 1,
+                                                 .norm = p->norm != NULL});
     op_kernel_params params = {.n_bindings = 5,
                                .push_bytes = sizeof(struct matmul_push),
                                .constants = p->shape.constants,
-                               .n_constants = p->shape.n_constants};
+                               .n_constants = p->shape.n_constants,
+                               .require_subgroup_size = p->shape.subgroup_size};
     pum_error error;
     pum_status status = op_kernel_get(kernels, variant, &params, &p->kernel, &error);
     if (status != PUM_OK) op_frame_fail(f, status, "matrix product: %s", error.message);

@@ -108,17 +108,24 @@ static forced_variant *find_forced(op_kernels *k, const char *op) {
     return NULL;
 }
 
-const shader_variant *op_variant_choose(op_kernels *kernels, const char *op) {
+/* The first row from `from` on that may serve the op. */
+static const shader_variant *choose_from(op_kernels *kernels, const char *op, size_t from) {
     pthread_mutex_lock(&kernels->lock);
     const forced_variant *forced = find_forced(kernels, op);
     const char *only = forced ? forced->variant : NULL;
     pthread_mutex_unlock(&kernels->lock);
-    for (size_t i = 0; i < n_shader_variants; i++) {
+    for (size_t i = from; i < n_shader_variants; i++) {
         const shader_variant *v = &shader_variants[i];
         if (strcmp(v->op, op) != 0 || (only && strcmp(v->name, only) != 0)) continue;
         if (op_needs_met(&kernels->device->caps, v->needs)) return v;
     }
     return NULL;
+}
+
+const shader_variant *op_variant_choose(op_kernels *kernels, const char *op) { return choose_from(kernels, op, 0); }
+
+const shader_variant *op_variant_after(op_kernels *kernels, const shader_variant *variant) {
+    return choose_from(kernels, variant->op, (size_t)(variant - shader_variants) + 1);
 }
 
 void op_variant_force(op_kernels *kernels, const char *op, const char *variant) {

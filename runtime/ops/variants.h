@@ -28,6 +28,8 @@ typedef struct op_kernel_params {
 
 /// The chosen variant of an op; NULL if there is none that this device can run.
 const shader_variant *op_variant_choose(op_kernels *kernels, const char *op);
+/// The next best of the same op, for what that variant cannot do; NULL at the end.
+const shader_variant *op_variant_after(op_kernels *kernels, const shader_variant *variant);
 /// Finds or makes the pipeline of a variant. Constant time after the first use. Errors: PUM_ERR_UNSUPPORTED, PUM_ERR_DEVICE.
 pum_status op_kernel_get(op_kernels *kernels, const shader_variant *variant, const op_kernel_params *params,
                          const op_kernel **kernel, pum_error *err);

@@ -1,6 +1,6 @@
 // What the matrix products share: bindings, and the ends of their sums.
 //
-//   binding 0  weights, 1  second weights (SWIGLU), 2  x [n_tokens, n_cols], 3  y
+//   binding 0  weights, 1  second weights (SWIGLU), 2  x [n_tokens, n_cols], 3  y, 4  norm [n_cols]
 //
 // SWIGLU: MATS is 2, and y = silu(W0 x) * (W1 x), silu(a) = a / (1 + exp(-a)).     arXiv:2002.05202
 
@@ -17,6 +17,35 @@ layout(binding = 3) buffer y_block { float y[]; };
 #ifdef ADDRESSES // the other bindings are not used
 
 uint64_t address(uint low, uint high) { return packUint2x32(uvec2(low, high)); }
+
+#elif defined(FOURS_ONLY)
+
+layout(binding = 0) readonly buffer w0_block { uvec4 w0_fours[]; };
+layout(binding = 1) readonly buffer w1_block { uvec4 w1_fours[]; };
+layout(binding = 2) readonly buffer x_block { vec4 x4[]; };
+layout(binding = 4) readonly buffer norm_block { vec4 norm4[]; };
+
+#define FOURS w0_fours
+#define EIGHT eight_w0
+#include "weights_fours.glsl"
+#undef FOURS
+#undef EIGHT
+
+#ifdef SWIGLU
+#define FOURS w1_fours
+#define EIGHT eight_w1
+#include "weights_fours.glsl"
+#endif
+
+void load_eight(uint mat, uint four, uint eight, out vec4 w[8], out vec4 scale, out vec4 offset) {
+#ifdef SWIGLU
+    if (mat == 1) {
+        eight_w1(four, eight, w, scale, offset);
+        return;
+    }
+#endif
+    eight_w0(four, eight, w, scale, offset);
+}
 
 #else
 

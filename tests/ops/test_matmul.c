@@ -23,6 +23,7 @@ static void run_case(harness *h, const matmul_case *c) {
     matmul_case_begin(h, c);
     const float *w_values;
     op_tensor w = matmul_case_tensor(h, c, c->type, &w_values);
+    if (matmul_case_left_out(h, &w)) return;
     op_rows x = matmul_case_rows(h, c->n_tokens, c->n_cols, c->skip_x),
             y = matmul_case_rows(h, c->n_tokens, c->n_rows, c->skip_y);
     float *y_values = matmul_case_view(y);
@@ -46,6 +47,7 @@ static void run_norm_case(harness *h, const matmul_case *c) {
     const float *w_values, *norm_values;
     op_tensor w = matmul_case_tensor(h, c, c->type, &w_values),
               norm = harness_tensor(h, TENSOR_F32, 1, c->n_cols, 0, &norm_values);
+    if (matmul_case_left_out(h, &w)) return;
     op_rows x = matmul_case_rows(h, c->n_tokens, c->n_cols, c->skip_x),
             y = matmul_case_rows(h, c->n_tokens, c->n_rows, c->skip_y),
             scratch = matmul_case_rows(h, c->n_tokens, c->n_cols, c->skip_y);

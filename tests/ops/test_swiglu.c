@@ -18,6 +18,7 @@ static void run_case(harness *h, const matmul_case *c, tensor_type up_type, bool
     op_tensor norm;
     if (with_norm) norm = harness_tensor(h, TENSOR_F32, 1, c->n_cols, 0, &norm_values);
     op_tensor gate = matmul_case_tensor(h, c, c->type, &gate_values), up = matmul_case_tensor(h, c, up_type, &up_values);
+    if (matmul_case_left_out(h, &gate)) return;
     op_rows x = matmul_case_rows(h, c->n_tokens, c->n_cols, c->skip_x),
             y = matmul_case_rows(h, c->n_tokens, c->n_rows, c->skip_y);
     op_rows scratch = matmul_case_rows(h, c->n_tokens, c->n_rows, c->skip_x);
