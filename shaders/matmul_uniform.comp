@@ -31,64 +31,67 @@ layout(constant_id = 2) const uint NORM = 0;
 struct columns { float v[32]; };
 layout(buffer_reference, std430, buffer_reference_align = 4) readonly buffer row_ref { columns at[]; };
 
+const uint SUMS = MATS * BLOCKS; // times TOKENS
+block_t blocks[SUMS];
+row_ref rows[TOKENS], norm;
+float sum[SUMS * TOKENS], squares[TOKENS];
+
+// Eight columns of x times norm, a column a lane.
+float normed(uint t, uint group, uint eight) {
+    float value = LANES8(rows[t].at[group].v, eight * 8);
+    squares[t] = fma(value, value, squares[t]);
+    return value * LANES8(norm.at[group].v, eight * 8);
+}
+
+void add_group(uint group) {
+    scale_t scales[SUMS];
+    [[unroll]] for (uint i = 0; i < SUMS; i++) scales[i] = scale_of(blocks[i], group);
+    [[unroll]] for (uint eight = 0; eight < 4; eight++) {
+        eight_t words[SUMS];
+        float values[TOKENS];
+        [[unroll]] for (uint i = 0; i < SUMS; i++) words[i] = eight_of(blocks[i], group, eight);
+        if (NORM != 0)
+            [[unroll]] for (uint t = 0; t < TOKENS; t++) values[t] = normed(t, group, eight);
+        [[unroll]] for (uint j = 0; j < 8; j++) {
+            float w[SUMS];
+            [[unroll]] for (uint i = 0; i < SUMS; i++) w[i] = weight_of(words[i], scales[i], eight, j);
+            [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+                float value = NORM != 0 ? subgroupShuffle(values[t], j) : rows[t].at[group].v[eight * 8 + j];
+                [[unroll]] for (uint i = 0; i < SUMS; i++) sum[i * TOKENS + t] = fma(w[i], value, sum[i * TOKENS + t]);
+            }
+        }
+    }
+}
+
 void main() {
     uint lane = gl_SubgroupInvocationID, block0 = gl_WorkGroupID.x * BLOCKS, token0 = gl_WorkGroupID.y * TOKENS;
-    uint n_groups = GROUPS;
-    block_t blocks[MATS * BLOCKS];
-    row_ref rows[TOKENS], norm = row_ref(address(p.norm_low, p.norm_high));
-    float sum[MATS * BLOCKS * TOKENS], squares[TOKENS];
+    uint n_groups = GROUPS, group = 0;
     // Past the end the last block and token are repeated, and not stored.
-    [[unroll]] for (uint b = 0; b < BLOCKS; b++) {
-        uint block = min(block0 + b, (p.n_rows + 7) / 8 - 1);
-        blocks[b] = block_of(address(p.w0_low, p.w0_high), block);
-        if (MATS == 2) blocks[BLOCKS * (MATS - 1) + b] = block_of(address(p.w1_low, p.w1_high), block);
+    [[unroll]] for (uint i = 0; i < SUMS; i++) {
+        uint block = min(block0 + i % BLOCKS, (p.n_rows + 7) / 8 - 1);
+        blocks[i] = block_of(i < BLOCKS ? address(p.w0_low, p.w0_high) : address(p.w1_low, p.w1_high), block);
     }
     [[unroll]] for (uint t = 0; t < TOKENS; t++) {
         rows[t] = row_ref(address(p.x_low, p.x_high) + uint64_t(min(token0 + t, p.n_tokens - 1)) * p.n_cols * 4);
         squares[t] = 0;
     }
-    [[unroll]] for (uint i = 0; i < MATS * BLOCKS * TOKENS; i++) sum[i] = 0;
+    norm = row_ref(address(p.norm_low, p.norm_high));
+    [[unroll]] for (uint i = 0; i < SUMS * TOKENS; i++) sum[i] = 0;
 
     // A loop that asks at its end: llvmpipe runs a body once more behind a break, without lanes, and loads of scalars know no lanes.
-    uint group = 0;
     do {
-        scale_t scales[MATS * BLOCKS];
-        [[unroll]] for (uint i = 0; i < MATS * BLOCKS; i++) scales[i] = scale_of(blocks[i], group);
-        [[unroll]] for (uint eight = 0; eight < 4; eight++) {
-            eight_t words[MATS * BLOCKS];
-            [[unroll]] for (uint i = 0; i < MATS * BLOCKS; i++) words[i] = eight_of(blocks[i], group, eight);
-            float normed[TOKENS]; // eight columns, a column a lane
-            if (NORM != 0)
-                [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-                    float value = LANES8(rows[t].at[group].v, eight * 8);
-                    squares[t] = fma(value, value, squares[t]);
-                    normed[t] = value * LANES8(norm.at[group].v, eight * 8);
-                }
-            [[unroll]] for (uint j = 0; j < 8; j++) {
-                float w[MATS * BLOCKS];
-                [[unroll]] for (uint i = 0; i < MATS * BLOCKS; i++) w[i] = weight_of(words[i], scales[i], eight, j);
-                [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-                    float value = NORM != 0 ? subgroupShuffle(normed[t], j) : rows[t].at[group].v[eight * 8 + j];
-                    [[unroll]] for (uint i = 0; i < MATS * BLOCKS; i++) sum[i * TOKENS + t] = fma(w[i], value, sum[i * TOKENS + t]);
-                }
-            }
-        }
+        add_group(group);
     } while (++group < n_groups);
 
     [[unroll]] for (uint t = 0; t < TOKENS; t++) {
         float factor = NORM != 0 ? 1 / sqrt(subgroupAdd(squares[t]) / float(p.n_cols) + p.eps) : 1;
         [[unroll]] for (uint b = 0; b < BLOCKS; b++) {
             uint row = (block0 + b) * 8 + lane;
-            if (row < p.n_rows && token0 + t < p.n_tokens) {
-                float a = sum[b * TOKENS + t];
-                if (NORM != 0) a *= factor;
+            float a = sum[b * TOKENS + t] * factor;
 #ifdef SWIGLU
-                float up = sum[(BLOCKS + b) * TOKENS + t];
-                if (NORM != 0) up *= factor;
-                a = silu(a) * up;
+            a = silu(a) * (sum[(BLOCKS + b) * TOKENS + t] * factor);
 #endif
-                store(row, token0 + t, a);
-            }
+            if (row < p.n_rows && token0 + t < p.n_tokens) store(row, token0 + t, a);
         }
     }
 }
