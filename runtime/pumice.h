@@ -198,6 +198,8 @@ PUM_API int32_t pum_tokenizer_bos(const pum_tokenizer *tokenizer);
 PUM_API int32_t pum_tokenizer_eos(const pum_tokenizer *tokenizer);
 /// Whether generation ends at this token (end of text, of turn, of message).
 PUM_API bool pum_tokenizer_is_stop(const pum_tokenizer *tokenizer, int32_t token);
+/// All of those, [returned]; they belong to the tokenizer.
+PUM_API int pum_tokenizer_stops(const pum_tokenizer *tokenizer, const int32_t **tokens);
 
 typedef enum pum_encode_flags {
     PUM_ENCODE_PLAIN = 0,
@@ -343,6 +345,36 @@ PUM_API pum_status pum_session_append_logits(pum_session *session, const int32_t
 PUM_API const float *pum_session_logits(const pum_session *session);
 /// Chooses the next token from the logits; appends nothing. Errors: PUM_ERR_ARGUMENT when there are no logits.
 PUM_API pum_status pum_session_sample(pum_session *session, pum_sampler *sampler, int32_t *token, pum_error *err);
+/// Where tokens are chosen while generating.
+typedef enum pum_decode_path {
+    PUM_DECODE_AUTO,   ///< on the device where that is faster and the sampler's parameters allow it
+    PUM_DECODE_HOST,   ///< the host reads the logits of each token
+    PUM_DECODE_DEVICE, ///< the device, which has several tokens under way; the host where the parameters do not allow it
+} pum_decode_path;
+
+typedef struct pum_generate_params {
+    int n_tokens;                                  ///< to choose at most; -1: no limit
+    const int32_t *stop_tokens;                    ///< [n_stop_tokens] ids that end it
+    int n_stop_tokens;
+    bool (*on_token)(void *user, int32_t token); ///< gets each token as it comes; false ends it; may be NULL
+    void *user;
+    pum_decode_path path;
+} pum_generate_params;
+
+typedef enum pum_end {
+    PUM_END_LENGTH,       ///< n_tokens were chosen
+    PUM_END_STOP_TOKEN,   ///< a stop token was chosen; it is not handed out
+    PUM_END_CALLER,       ///< on_token said so
+    PUM_END_CONTEXT_FULL, ///< there is no room to append the last token
+} pum_end;
+
+/// Chooses tokens one after the other, each from the logits behind the one before. The sampler accepts what is handed out.
+/// The session must have logits: append a prompt first. Afterwards it has none, and the timeline holds all that was handed out but the
+/// last token, which stands at the head of whatever is appended next.
+/// Where the tokens are chosen on the device or on the host, they are the same but for near ties of float32.
+/// Errors: PUM_ERR_ARGUMENT when there are no logits; PUM_ERR_ABORTED and the others as for pum_session_append: what was handed out stays.
+PUM_API pum_status pum_session_generate(pum_session *session, pum_sampler *sampler, const pum_generate_params *params, pum_end *end,
+                                        pum_error *err);
 /// Cuts the timeline back to its first n_past tokens; costs nothing. Errors: PUM_ERR_ARGUMENT if n_past is not in [0, now].
 PUM_API pum_status pum_session_rewind(pum_session *session, int n_past, pum_error *err);
 /// Makes the append that is running, or else the next one, stop soon with PUM_ERR_ABORTED. Any thread.

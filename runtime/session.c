@@ -1,8 +1,11 @@
 /* pum_session: one timeline of tokens with its KV cache. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "llama/decode.h"
 #include "model.h"
+#include "sample/sampler.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -155,6 +158,109 @@ pum_status pum_session_rewind(pum_session *session, int n_past, pum_error *err) 
     if (n_past < session->n_past) session->has_logits = false;
     session->n_past = n_past;
     return PUM_OK;
+}
+
+/* ---- generating */
+
+/* A run of generation, on either path. */
+typedef struct generation {
+    pum_session *s;
+    pum_sampler *sampler;
+    const pum_generate_params *params;
+    int n_left; ///< tokens that may still be chosen
+    pum_end end;
+} generation;
+
+static bool is_stop(const pum_generate_params *p, int32_t token) {
+    for (int i = 0; i < p->n_stop_tokens; i++)
+        if (p->stop_tokens[i] == token) return true;
+    return false;
+}
+
+/* Hands out a token that was chosen. Returns whether another is wanted, for which this one is appended. */
+static bool hand_out(generation *g, int32_t token) {
+    const pum_generate_params *p = g->params;
+    if (is_stop(p, token)) {
+        g->end = PUM_END_STOP_TOKEN;
+        return false;
+    }
+    pum_sampler_accept(g->sampler, token);
+    bool more = !p->on_token || p->on_token(p->user, token);
+    g->n_left--;
+    g->end = !more ? PUM_END_CALLER : g->n_left == 0 ? PUM_END_LENGTH : PUM_END_CONTEXT_FULL;
+    return more && g->n_left > 0 && g->s->n_past < (int)g->s->n_ctx;
+}
+
+static pum_status generate_on_host(generation *g, int32_t token, pum_error *err) {
+    pum_status status = PUM_OK;
+    while (status == PUM_OK && hand_out(g, token)) {
+        status = pum_session_append(g->s, &token, 1, err);
+        if (status == PUM_OK) status = pum_session_sample(g->s, g->sampler, &token, err);
+    }
+    return status;
+}
+
+static pum_status fail_wrong_logit(const op_step_record *record, pum_error *err) {
+    return pum_fail(err, PUM_ERR_DEVICE,
+                    "logit %d: expected a number, got none: the device computes wrongly; choose another --device",
+                    (int)record->token);
+}
+
+static pum_status generate_on_device(generation *g, int32_t token, pum_error *err) {
+    pum_session *s = g->s;
+    if (!hand_out(g, token)) return PUM_OK;
+    const pum_sampler_params *params = sampler_params(g->sampler);
+    uint32_t left = s->n_ctx - (uint32_t)s->n_past;
+    op_step_start start = {
+        .params = params,
+        .n_draws = sampler_n_draws(g->sampler),
+        .stop_ids = g->params->stop_tokens,
+        .n_stop_ids = (uint32_t)g->params->n_stop_tokens,
+        .token = token,
+        .n_past = (uint32_t)s->n_past,
+        .n_end = (uint32_t)s->n_past + (left < (uint32_t)g->n_left ? left : (uint32_t)g->n_left),
+    };
+    start.history = sampler_history(g->sampler, &start.n_history);
+    uint64_t begin = clock_now_ns(), begin_cpu = clock_thread_cpu_ns();
+    pum_status status = llama_decode_begin(s->context, &start, err);
+    for (bool more = true; status == PUM_OK && more;) {
+        op_step_record record;
+        status = llama_decode_next(s->context, &s->abort, &record, err);
+        if (status != PUM_OK) break;
+        s->tokens[s->n_past++] = token; // the step appended it
+        count(s, 1, begin, begin_cpu);
+        begin = clock_now_ns();
+        begin_cpu = clock_thread_cpu_ns();
+        if (record.stopped == STEP_WRONG) status = fail_wrong_logit(&record, err);
+        if (params->temp != 0) sampler_skip_draws(g->sampler, 1);
+        token = record.token;
+        more = status == PUM_OK && hand_out(g, token);
+    }
+    pum_status ended = llama_decode_end(s->context, status == PUM_OK ? err : NULL);
+    return status == PUM_OK ? ended : status;
+}
+
+/* CPU drivers compute the logits where the host's sampler reads them, and faster than a kernel does. */
+static bool on_device(const generation *g) {
+    const pum_session *s = g->s;
+    if (g->params->path == PUM_DECODE_HOST ||
+        !op_sample_supported(sampler_params(g->sampler), s->n_vocab, (uint32_t)g->params->n_stop_tokens))
+        return false;
+    return g->params->path == PUM_DECODE_DEVICE || s->model->device->vk->caps.type != PUM_DEVICE_CPU;
+}
+
+pum_status pum_session_generate(pum_session *s, pum_sampler *sampler, const pum_generate_params *params, pum_end *end,
+                                pum_error *err) {
+    generation g = {s, sampler, params, params->n_tokens < 0 ? INT_MAX : params->n_tokens, PUM_END_LENGTH};
+    *end = PUM_END_LENGTH;
+    if (g.n_left == 0) return PUM_OK;
+    int32_t token;
+    pum_status status = pum_session_sample(s, sampler, &token, err);
+    if (status == PUM_OK) status = on_device(&g) ? generate_on_device(&g, token, err) : generate_on_host(&g, token, err);
+    if (status == PUM_ERR_ABORTED) atomic_store(&s->abort, false);
+    s->has_logits = false;
+    *end = g.end;
+    return status;
 }
 
 void pum_session_abort(pum_session *session) { atomic_store(&session->abort, true); }

@@ -248,44 +248,52 @@ static bool show(conversation *c, answer *a, const char *text) {
     return c->callbacks->text(c->callbacks->user, text);
 }
 
+/* An answer on its way from the model to the screen. */
+typedef struct generating {
+    conversation *c;
+    pum_stream *stream;
+    answer *answer;
+    answer_report *report;
+    pum_status status; ///< of the stream
+    pum_error *err;
+} generating;
+
+static bool on_token(void *user, int32_t token) {
+    generating *g = user;
+    const char *text;
+    bool stopped;
+    g->report->n_answer++;
+    if ((g->status = pum_stream_push(g->stream, token, &text, &stopped, g->err)) != PUM_OK) return false;
+    if (!show(g->c, g->answer, text)) atomic_store(&g->c->stop, true);
+    g->report->end = stopped ? ANSWER_STOP_STRING : ANSWER_STOPPED;
+    return !stopped && !atomic_load(&g->c->stop);
+}
+
 static pum_status generate(conversation *c, pum_stream *stream, answer *a, answer_report *report, pum_error *err) {
-    for (;;) {
-        if (atomic_load(&c->stop)) {
-            report->end = ANSWER_STOPPED;
-            return PUM_OK;
-        }
-        if (c->params.n_answer > 0 && report->n_answer == c->params.n_answer) {
-            report->end = ANSWER_LENGTH;
-            return PUM_OK;
-        }
-        int32_t token;
-        const char *text;
-        bool stopped;
-        pum_status status = pum_session_sample(c->session, c->sampler, &token, err);
-        if (status != PUM_OK) return status;
-        if (pum_tokenizer_is_stop(c->params.tokenizer, token)) {
-            report->end = ANSWER_STOP_TOKEN;
-            return PUM_OK;
-        }
-        pum_sampler_accept(c->sampler, token);
-        report->n_answer++;
-        if ((status = pum_stream_push(stream, token, &text, &stopped, err)) != PUM_OK) return status;
-        if (!show(c, a, text)) atomic_store(&c->stop, true);
-        if (stopped) {
-            report->end = ANSWER_STOP_STRING;
-            return PUM_OK;
-        }
-        if (pum_session_n_past(c->session) == pum_session_n_ctx(c->session)) {
-            report->end = ANSWER_CONTEXT_FULL;
-            return PUM_OK;
-        }
-        status = pum_session_append(c->session, &token, 1, err);
-        if (status == PUM_ERR_ABORTED) {
-            report->end = ANSWER_STOPPED;
-            return PUM_OK;
-        }
-        if (status != PUM_OK) return status;
+    generating g = {c, stream, a, report, PUM_OK, err};
+    pum_generate_params params = {.n_tokens = c->params.n_answer > 0 ? c->params.n_answer : -1, .on_token = on_token, .user = &g};
+    params.n_stop_tokens = pum_tokenizer_stops(c->params.tokenizer, &params.stop_tokens);
+    pum_end end;
+    report->end = ANSWER_STOPPED;
+    if (atomic_load(&c->stop)) return PUM_OK;
+    pum_status status = pum_session_generate(c->session, c->sampler, &params, &end, err);
+    if (g.status != PUM_OK) return g.status;
+    if (status == PUM_ERR_ABORTED) return PUM_OK;
+    if (status != PUM_OK) return status;
+    switch (end) {
+    case PUM_END_LENGTH:
+        report->end = ANSWER_LENGTH;
+        break;
+    case PUM_END_STOP_TOKEN:
+        report->end = ANSWER_STOP_TOKEN;
+        break;
+    case PUM_END_CONTEXT_FULL:
+        report->end = ANSWER_CONTEXT_FULL;
+        break;
+    case PUM_END_CALLER: // on_token has said why
+        break;
     }
+    return PUM_OK;
 }
 
 static pum_status answer_prompt(conversation *c, const int32_t *tokens, int n_tokens, answer *a, answer_report *report,

@@ -59,29 +59,30 @@ static double attention_flop(const pum_model_info *m, double position) {
     return 4.0 * m->n_layer * m->n_head * m->head_dim * (position + 1);
 }
 
-static bool measure_once(const options *o, pum_session *s, int depth, const int32_t *ids, int n_vocab, double *prefill_ms,
-                         double *first_ms, double *decode_ms) {
+static bool on_device(const options *o) { return strcmp(o->path, "gpu") == 0; }
+
+static bool measure_once(const options *o, pum_session *s, pum_sampler *sampler, int depth, const int32_t *ids,
+                         double *prefill_ms, double *first_ms, double *decode_ms) {
     pum_error err;
     double begin = now_ms();
     if (o->n_prompt > 0 && pum_session_append(s, ids, o->n_prompt, &err) != PUM_OK) return engine_error(&err);
     *prefill_ms = *first_ms = now_ms() - begin;
-    // Decoding is measured at the same depth as prefill, not behind it. The first token is any; the others are the best of the
-    // logits.
+    // Decoding is measured at the same depth as prefill, not behind it. The first token is any; the others are the best each
+    // time.
     if (pum_session_rewind(s, depth, &err) != PUM_OK) return engine_error(&err);
-    int32_t next = ids[0];
+    if (o->n_tokens == 0) return true;
+    pum_generate_params params = {.n_tokens = o->n_tokens, .path = on_device(o) ? PUM_DECODE_DEVICE : PUM_DECODE_HOST};
+    pum_end end;
     begin = now_ms();
-    for (int i = 0; i < o->n_tokens; i++) {
-        if (pum_session_append(s, &next, 1, &err) != PUM_OK) return engine_error(&err);
-        const float *logits = pum_session_logits(s);
-        for (int v = next = 0; v < n_vocab; v++) // what a greedy program does between tokens belongs to a token's time
-            if (logits[v] > logits[next]) next = v;
-        if (i == 0 && o->n_prompt == 0) *first_ms = now_ms() - begin;
-    }
+    if (pum_session_append(s, ids, 1, &err) != PUM_OK) return engine_error(&err);
+    if (o->n_prompt == 0) *first_ms = now_ms() - begin;
+    // The token of that append and n - 1 others go through the model, and n are chosen.
+    if (pum_session_generate(s, sampler, &params, &end, &err) != PUM_OK) return engine_error(&err);
     *decode_ms = now_ms() - begin;
     return true;
 }
 
-static bool measure_depth(bench *b, const options *o, pum_session *s, const int32_t *ids, bench_run *run) {
+static bool measure_depth(bench *b, const options *o, pum_session *s, pum_sampler *sampler, const int32_t *ids, bench_run *run) {
     static double prefill[MAX_REPEATS], decode[MAX_REPEATS];
     pum_error err;
     if (run->depth > 0 && pum_session_append(s, ids, run->depth, &err) != PUM_OK) return engine_error(&err);
@@ -89,7 +90,7 @@ static bool measure_depth(bench *b, const options *o, pum_session *s, const int3
         double prefill_ms = 0, decode_ms = 0, first_ms = 0;
         if (pum_session_rewind(s, run->depth, &err) != PUM_OK) return engine_error(&err);
         if (r == 0) pum_session_reset_stats(s);
-        if (!measure_once(o, s, run->depth, ids, b->info.n_vocab, &prefill_ms, &first_ms, &decode_ms)) return false;
+        if (!measure_once(o, s, sampler, run->depth, ids, &prefill_ms, &first_ms, &decode_ms)) return false;
         if (r < 0) {
             run->first_token_ms = first_ms;
             continue;
@@ -113,15 +114,20 @@ static bool measure(bench *b, const options *o) {
     int n_ids = (deepest > o->n_prompt ? deepest : o->n_prompt) + 1;
     int32_t *ids = malloc((size_t)n_ids * sizeof *ids);
     pum_session *s = NULL;
+    pum_sampler *sampler = NULL;
+    pum_sampler_params greedy = pum_sampler_defaults();
+    greedy.temp = 0;
     pum_error err;
     pum_session_params params = {.n_ctx = deepest + (o->n_prompt > o->n_tokens ? o->n_prompt : o->n_tokens)};
     bool ok = ids != NULL;
     if (ok) ok = pum_session_create(b->e.model, &params, &s, &err) == PUM_OK || engine_error(&err);
+    if (ok) ok = pum_sampler_create(&greedy, &sampler, &err) == PUM_OK || engine_error(&err);
     if (ok) fill_ids(ids, n_ids, b->info.n_vocab);
     for (int i = 0; i < o->n_depths && ok; i++) {
         b->runs[i].depth = o->depths[i];
-        ok = pum_session_rewind(s, 0, &err) == PUM_OK && measure_depth(b, o, s, ids, &b->runs[i]);
+        ok = pum_session_rewind(s, 0, &err) == PUM_OK && measure_depth(b, o, s, sampler, ids, &b->runs[i]);
     }
+    pum_sampler_destroy(&sampler);
     pum_session_destroy(&s);
     free(ids);
     return ok;
@@ -205,9 +211,8 @@ static bool load(bench *b, const options *o) {
 }
 
 int command_bench(options *o) {
-    if (strcmp(o->path, "host") != 0) {
-        fprintf(stderr, "pumice: error: --path: expected \"host\", got \"%s\": this version decodes through the host only\n",
-                o->path);
+    if (o->path && strcmp(o->path, "host") != 0 && strcmp(o->path, "gpu") != 0) {
+        fprintf(stderr, "pumice: error: --path: expected gpu or host, got \"%s\"\n", o->path);
         return 2;
     }
     if (o->n_tokens < 0) o->n_tokens = 128;
@@ -219,6 +224,7 @@ int command_bench(options *o) {
     if (ok) {
         pum_model_get_info(b.e.model, &b.info);
         pum_device_get_info(b.e.device, &b.device);
+        if (!o->path) o->path = b.device.type == PUM_DEVICE_CPU ? "host" : "gpu";
         if (o->host_only)
             engine_notice("host only: nothing is checked, and the times are those of the host");
         else

@@ -59,7 +59,7 @@ static const row rows[] = {
     {"-r", INTEGER, AT(n_repeats), FOR_BENCH, 1, 1000, "N", "repeats; default 5"},
     {"--shape", TEXT, AT(shape), FOR_BENCH, 0, 0, "S", "random weights: 260k 15m 135m 360m 1.1b 3b 7b 13b"},
     {"--type", TEXT, AT(type), FOR_BENCH, 0, 0, "T", "tensor type of random weights; default Q4_0"},
-    {"--path", TEXT, AT(path), FOR_BENCH, 0, 0, "host", "decode path: host, record and sample on the CPU"},
+    {"--path", TEXT, AT(path), FOR_BENCH, 0, 0, "gpu, host on a CPU driver", "where tokens are chosen: gpu or host"},
     {"--host-only", FLAG, AT(host_only), FOR_BENCH, 0, 0, NULL,
      "for devices that accept work and do nothing: no peaks, no results"},
     {"--json", FLAG, AT(json), FOR_DEVICES | FOR_INFO | FOR_BENCH, 0, 0, NULL, "print JSON"},
@@ -145,7 +145,7 @@ static const row *find(command_set command, const char *name) {
 }
 
 bool options_parse(options *o, command_set command, int argc, char **argv) {
-    *o = (options){.n_ctx = -1, .n_tokens = -1, .n_prompt = 512, .n_repeats = 5, .n_depths = 1, .type = "Q4_0", .path = "host"};
+    *o = (options){.n_ctx = -1, .n_tokens = -1, .n_prompt = 512, .n_repeats = 5, .n_depths = 1, .type = "Q4_0"};
     o->sampling = pum_sampler_defaults();
     for (int i = 0; i < argc; i++) {
         const row *r = find(command, argv[i]);

@@ -13,6 +13,7 @@ typedef struct running {
     int32_t *prompt;
     size_t n_prompt;
     bool began; ///< something was printed
+    bool ok;    ///< so far, while generating
 } running;
 
 static bool print(running *r, const char *text, size_t n_bytes) {
@@ -70,28 +71,30 @@ static bool read_prompt(running *r, pum_error *err) {
     return true;
 }
 
+static bool on_token(void *user, int32_t token) {
+    running *r = user;
+    const char *text;
+    bool stopped;
+    pum_error err;
+    r->ok = pum_stream_push(r->stream, token, &text, &stopped, &err) == PUM_OK || engine_error(&err);
+    r->ok = r->ok && print(r, text, strlen(text));
+    return r->ok && !stopped && !engine_interrupted();
+}
+
 static bool generate(running *r, const options *o) {
     pum_error err;
     if (!read_prompt(r, &err)) return false;
-    for (int n = 0; (o->n_tokens < 0 || n < o->n_tokens) && !engine_interrupted(); n++) {
-        int32_t token;
-        const char *text;
-        bool stopped;
-        if (pum_session_sample(r->session, r->sampler, &token, &err) != PUM_OK) return engine_error(&err);
-        if (pum_tokenizer_is_stop(r->e.tokenizer, token)) break;
-        pum_sampler_accept(r->sampler, token);
-        if (pum_stream_push(r->stream, token, &text, &stopped, &err) != PUM_OK) return engine_error(&err);
-        if (!print(r, text, strlen(text))) return false;
-        if (stopped) break;
-        if (n + 1 == o->n_tokens) break;
-        if (pum_session_n_past(r->session) == pum_session_n_ctx(r->session)) {
-            engine_notice("the context of %d tokens is full; --ctx makes it larger", pum_session_n_ctx(r->session));
-            break;
-        }
-        pum_status status = pum_session_append(r->session, &token, 1, &err);
-        if (status == PUM_ERR_ABORTED) break;
-        if (status != PUM_OK) return engine_error(&err);
+    pum_generate_params params = {.n_tokens = o->n_tokens, .on_token = on_token, .user = r};
+    params.n_stop_tokens = pum_tokenizer_stops(r->e.tokenizer, &params.stop_tokens);
+    pum_end end = PUM_END_LENGTH;
+    r->ok = true;
+    if (!engine_interrupted()) {
+        pum_status status = pum_session_generate(r->session, r->sampler, &params, &end, &err);
+        if (status != PUM_OK && status != PUM_ERR_ABORTED) return engine_error(&err);
     }
+    if (!r->ok) return false;
+    if (end == PUM_END_CONTEXT_FULL)
+        engine_notice("the context of %d tokens is full; --ctx makes it larger", pum_session_n_ctx(r->session));
     const char *rest = pum_stream_finish(r->stream);
     return print(r, rest, strlen(rest));
 }

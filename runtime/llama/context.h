@@ -3,6 +3,19 @@
 #define LLAMA_CONTEXT_H
 
 #include "llama/forward.h"
+#include "ops/sample.h"
+
+enum { LLAMA_STEPS_AHEAD = 3, LLAMA_RING = 64 };
+
+/* A run of steps that live on the device; see decode.h. */
+typedef struct llama_decode_run {
+    op_recording *steps[LLAMA_STEPS_AHEAD]; ///< step i of the run is submitted with steps[i % LLAMA_STEPS_AHEAD]
+    uint32_t most[LLAMA_STEPS_AHEAD];       ///< n_past for which each is laid out; 0: there is none
+    bool recorded;
+    pum_sampler_params params;
+    op_frame_counts counts;
+    uint32_t n_past, n_steps, n_submitted, n_read;
+} llama_decode_run;
 
 struct llama_context {
     op_kernels *kernels;
@@ -12,24 +25,29 @@ struct llama_context {
     op_frame *frame;
     op_kv *kv; ///< [n_layer]
     op_rope rope;
-    op_rows x;       ///< [n_chunk, n_embd] the residual stream
-    op_rows n;       ///< [n_chunk, n_embd] normalised
-    op_rows qkv;     ///< [n_chunk, (n_head + 2 * n_head_kv) * head_dim] queries, keys, values
-    op_rows a;       ///< [n_chunk, n_head * head_dim] attention's answer
-    op_rows h, h2;   ///< [n_chunk, n_ff]
-    op_rows partial; ///< partial results of attention
-    op_rows logits;  ///< [min(n_chunk, LOGIT_ROWS), n_vocab]
-    op_rows n_past;  ///< uint32 [1], where the pass stands
-    op_host tokens;  ///< n_past, then int32 [n_chunk] from TOKENS on
-    op_host answer;  ///< float32 of the shape of logits
+    op_rows x;          ///< [n_chunk, n_embd] the residual stream
+    op_rows n;          ///< [n_chunk, n_embd] normalised
+    op_rows qkv;        ///< [n_chunk, (n_head + 2 * n_head_kv) * head_dim] queries, keys, values
+    op_rows a;          ///< [n_chunk, n_head * head_dim] attention's answer
+    op_rows h, h2;      ///< [n_chunk, n_ff]
+    op_rows partial;    ///< partial results of attention
+    op_rows logits;     ///< [min(n_chunk, LOGIT_ROWS), n_vocab]
+    op_rows state;      ///< struct step_state: where the pass stands, and a run of steps
+    op_rows candidates; ///< of sampling
+    op_host pass;       ///< struct step_state, then the tokens of a pass, int32 [n_chunk]
+    op_host ring;       ///< uint32 [LLAMA_RING] tokens chosen on the device
+    op_host answer;     ///< float32 of the shape of logits
     arena arena;
     op_frame_counts counts;
     op_recording *step; ///< the pass of one token, recorded
     uint32_t step_most; ///< n_past for which it is laid out; 0: there is none
     op_frame_counts step_counts;
     bool measured_step; ///< a token went through unrecorded: the frame knows what it costs and cuts a recording accordingly
+    llama_decode_run run;
 };
 
+/// Where the pass stands, as rope and attention read it.
+vk_span llama_n_past_span(const llama_context *context);
 /// Records the pass over n_tokens ids at tokens, up to x: the residual stream after the last layer.
 void llama_record_layers(llama_context *context, vk_span tokens, uint32_t n_tokens, op_position position);
 /// logits = Woutput · rmsnorm(x), for some rows of x.

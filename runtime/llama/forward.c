@@ -1,30 +1,36 @@
 #include "llama/context.h"
 
 #include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum {
     DEFAULT_CHUNK = 512,
-    TOKENS = 256,    ///< bytes: aligned as any device wants it
-    LOGIT_ROWS = 32, ///< rows of logits computed at once when those of every token are wanted
+    N_PAST = offsetof(struct step_state, n_past), ///< in the state and in the host's copy of it
+    TOKENS = 2048,                                ///< in the host's buffer, behind the state: aligned as any device wants it
+    LOGIT_ROWS = 32,                              ///< rows of logits computed at once when those of every token are wanted
 };
 
 uint32_t llama_default_chunk(uint32_t n_ctx) { return n_ctx < DEFAULT_CHUNK ? n_ctx : DEFAULT_CHUNK; }
 static uint32_t logit_rows(uint32_t n_chunk) { return n_chunk < LOGIT_ROWS ? n_chunk : LOGIT_ROWS; }
-static uint64_t tokens_bytes(uint32_t n_chunk) { return TOKENS + n_chunk * sizeof(int32_t); }
+static uint64_t pass_bytes(uint32_t n_chunk) { return TOKENS + n_chunk * sizeof(int32_t); }
 static uint64_t answer_bytes(const llama_config *g, uint32_t n_chunk) {
     return (uint64_t)logit_rows(n_chunk) * g->n_vocab * sizeof(float);
 }
 /* What the host talks through, which the device sees too. */
-static uint64_t host_bytes(const llama_config *g, uint32_t n_chunk) { return tokens_bytes(n_chunk) + answer_bytes(g, n_chunk); }
+static uint64_t host_bytes(const llama_config *g, uint32_t n_chunk) {
+    return pass_bytes(n_chunk) + LLAMA_RING * sizeof(uint32_t) + answer_bytes(g, n_chunk);
+}
+
+_Static_assert(sizeof(struct step_state) <= TOKENS, "the tokens follow the state");
 
 /* The activations: one row each, so that planning and taking cannot differ. */
 typedef struct rows_slot {
     op_rows *rows;
     uint32_t n_rows, n_cols;
 } rows_slot;
-enum { N_ROWS_SLOTS = 9 };
+enum { N_ROWS_SLOTS = 10 };
 
 static void rows_slots(llama_context *c, const llama_config *g, uint32_t n_chunk, rows_slot slots[N_ROWS_SLOTS]) {
     const rows_slot all[N_ROWS_SLOTS] = {
@@ -35,7 +41,8 @@ static void rows_slots(llama_context *c, const llama_config *g, uint32_t n_chunk
         {&c->h, n_chunk, g->n_ff},
         {&c->h2, n_chunk, g->n_ff},
         {&c->partial, 1, op_attention_scratch_floats(g->head_dim)},
-        {&c->n_past, 1, 1},
+        {&c->state, 1, sizeof(struct step_state) / sizeof(float)},
+        {&c->candidates, 1, OP_SAMPLE_SCRATCH_BYTES / sizeof(float)},
         {&c->logits, logit_rows(n_chunk), g->n_vocab},
     };
     memcpy(slots, all, sizeof all);
@@ -79,10 +86,13 @@ pum_status llama_context_create(op_kernels *kernels, const llama_weights *weight
         status = op_memory_rows(c->memory, slots[i].n_rows, slots[i].n_cols, slots[i].rows, err);
     if (status == PUM_OK) status = op_memory_rope(c->memory, n_ctx, g->n_rot, weights->rope_frequencies, &c->rope, err);
     if (status == PUM_OK) status = op_memory_sent(c->memory, err);
-    if (status == PUM_OK) status = op_host_create(kernels, tokens_bytes(n_chunk), OP_HOST_WRITES, "token ids", &c->tokens, err);
+    if (status == PUM_OK) status = op_host_create(kernels, pass_bytes(n_chunk), OP_HOST_WRITES, "token ids", &c->pass, err);
+    if (status == PUM_OK)
+        status = op_host_create(kernels, LLAMA_RING * sizeof(uint32_t), OP_HOST_READS, "chosen tokens", &c->ring, err);
     if (status == PUM_OK) status = op_host_create(kernels, answer_bytes(g, n_chunk), OP_HOST_READS, "logits", &c->answer, err);
     if (status == PUM_OK) status = op_frame_create(kernels, &c->frame, err);
     if (status == PUM_OK) status = op_recording_create(kernels, &c->step, err);
+    for (int i = 0; i < LLAMA_STEPS_AHEAD && status == PUM_OK; i++) status = op_recording_create(kernels, &c->run.steps[i], err);
     if (status != PUM_OK) llama_context_destroy(&c);
     *context = c;
     return status;
@@ -92,8 +102,10 @@ void llama_context_destroy(llama_context **context) {
     llama_context *c = *context;
     if (!c) return;
     op_recording_destroy(&c->step);
+    for (int i = 0; i < LLAMA_STEPS_AHEAD; i++) op_recording_destroy(&c->run.steps[i]);
     op_frame_destroy(&c->frame);
-    op_host_destroy(c->kernels, &c->tokens);
+    op_host_destroy(c->kernels, &c->pass);
+    op_host_destroy(c->kernels, &c->ring);
     op_host_destroy(c->kernels, &c->answer);
     op_memory_destroy(&c->memory);
     arena_free(&c->arena);
@@ -106,8 +118,7 @@ op_frame_counts llama_counts(const llama_context *context) { return context->cou
 void llama_record_output(llama_context *c, uint32_t first_row, uint32_t n_rows) {
     const llama_weights *w = c->weights;
     op_rows n = op_rows_view(c->n, 0, n_rows), logits = op_rows_view(c->logits, 0, n_rows);
-    op_rmsnorm(c->frame, op_rows_view(c->x, first_row, n_rows), &w->output_norm, w->config.norm_eps, n);
-    op_matmul(c->frame, &w->output, n, logits);
+    op_norm_matmul(c->frame, op_rows_view(c->x, first_row, n_rows), &w->output_norm, w->config.norm_eps, &w->output, logits, n);
 }
 
 void llama_record_layers(llama_context *c, vk_span tokens, uint32_t n_tokens, op_position position) {
@@ -122,22 +133,24 @@ void llama_record_layers(llama_context *c, vk_span tokens, uint32_t n_tokens, op
     op_embed(f, &w->token_embd, tokens, x);
     for (uint32_t il = 0; il < w->config.n_layer; il++) {
         const llama_layer *l = &w->layers[il];
-        op_rmsnorm(f, x, &l->attn_norm, eps, n);
-        op_matmul_stack(f, &l->attn_qkv, n, qkv);
-        op_rope_store(f, &c->rope, qkv, position, &c->kv[il]);     // rotate q and k, append k and v
-        op_attention(f, qkv, &c->kv[il], position, a, c->partial); // causal, online softmax, grouped queries
-        op_matmul_add(f, &l->attn_output, a, x);                   // x += Wo·a
-        op_rmsnorm(f, x, &l->ffn_norm, eps, n);
-        op_matmul_swiglu(f, &l->ffn_gate, &l->ffn_up, n, h, h2); // h = silu(Wgate·n)·(Wup·n)
-        op_matmul_add(f, &l->ffn_down, h, x);                    // x += Wdown·h
+        op_norm_matmul_stack(f, x, &l->attn_norm, eps, &l->attn_qkv, qkv, n);        // q, k, v = W·rmsnorm(x)
+        op_rope_store(f, &c->rope, qkv, position, &c->kv[il]);                       // rotate q and k, append k and v
+        op_attention(f, qkv, &c->kv[il], position, a, c->partial);                   // causal, online softmax, grouped queries
+        op_matmul_add(f, &l->attn_output, a, x);                                     // x += Wo·a
+        op_norm_swiglu(f, x, &l->ffn_norm, eps, &l->ffn_gate, &l->ffn_up, h, n, h2); // h = silu(Wgate·m)·(Wup·m), m = rmsnorm(x)
+        op_matmul_add(f, &l->ffn_down, h, x);                                        // x += Wdown·h
     }
+}
+
+vk_span llama_n_past_span(const llama_context *c) {
+    return (vk_span){c->state.span.buffer, c->state.span.offset + N_PAST, sizeof(uint32_t)};
 }
 
 /* Everything from the host's n_past and tokens to its logits. */
 static void record_pass(llama_context *c, uint32_t n_tokens, uint32_t most, bool logits) {
-    op_frame_copy(c->frame, op_host_span(&c->tokens, 0, sizeof(uint32_t)), c->n_past.span);
-    llama_record_layers(c, op_host_span(&c->tokens, TOKENS, n_tokens * sizeof(int32_t)), n_tokens,
-                        (op_position){c->n_past.span, most});
+    op_frame_copy(c->frame, op_host_span(&c->pass, N_PAST, sizeof(uint32_t)), llama_n_past_span(c));
+    llama_record_layers(c, op_host_span(&c->pass, TOKENS, n_tokens * sizeof(int32_t)), n_tokens,
+                        (op_position){llama_n_past_span(c), most});
     if (!logits) return;
     llama_record_output(c, n_tokens - 1, 1);
     op_read(c->frame, op_rows_view(c->logits, 0, 1), &c->answer);
@@ -174,8 +187,8 @@ static pum_status run_step(llama_context *c, uint32_t n_past, atomic_bool *abort
 pum_status llama_forward(llama_context *c, const int32_t *tokens, uint32_t n_tokens, uint32_t n_past, float *logits,
                          atomic_bool *abort, pum_error *err) {
     assert(n_tokens >= 1 && n_tokens <= c->n_chunk && n_past + n_tokens <= c->n_ctx);
-    memcpy(c->tokens.buffer.mapped, &n_past, sizeof n_past);
-    memcpy((char *)c->tokens.buffer.mapped + TOKENS, tokens, n_tokens * sizeof *tokens);
+    memcpy((char *)c->pass.buffer.mapped + N_PAST, &n_past, sizeof n_past);
+    memcpy((char *)c->pass.buffer.mapped + TOKENS, tokens, n_tokens * sizeof *tokens);
     pum_status status;
     if (n_tokens == 1 && logits && c->measured_step) {
         status = run_step(c, n_past, abort, err);

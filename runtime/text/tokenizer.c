@@ -280,6 +280,25 @@ static pum_status check_ids(const tokenizer_params *p, pum_error *err) {
     return PUM_OK;
 }
 
+static bool ends_generation(const pum_tokenizer *t, int32_t token) {
+    static const char *const names[] = {"<|im_end|>", "<|eot_id|>",    "<|eom_id|>", "<|end_of_text|>", "<|endoftext|>",
+                                        "<|end|>",    "<end_of_turn>", "</s>",       "<|end_of_turn|>"};
+    if (token == t->eos || token == t->eot) return true;
+    const vocab_token *v = &t->tokens[token];
+    for (size_t i = 0; i < sizeof names / sizeof *names && v->kind == TOKEN_CONTROL; i++)
+        if (strlen(names[i]) == v->n_bytes && memcmp(names[i], v->bytes, v->n_bytes) == 0) return true;
+    return false;
+}
+
+static pum_status add_stops(pum_tokenizer *t, pum_error *err) {
+    for (uint32_t i = 0; i < t->n_vocab; i++) t->n_stops += ends_generation(t, (int32_t)i);
+    t->stops = arena_alloc(&t->arena, (uint64_t)t->n_stops + 1, sizeof *t->stops);
+    if (!t->stops) return pum_fail_memory(err, "the stop tokens", ((uint64_t)t->n_stops + 1) * sizeof *t->stops);
+    for (uint32_t i = 0, n = 0; i < t->n_vocab; i++)
+        if (ends_generation(t, (int32_t)i)) t->stops[n++] = (int32_t)i;
+    return PUM_OK;
+}
+
 pum_status tokenizer_create(const tokenizer_params *p, pum_tokenizer **tokenizer, pum_error *err) {
     *tokenizer = NULL;
     bool spm = strcmp(p->model, "llama") == 0;
@@ -303,6 +322,7 @@ pum_status tokenizer_create(const tokenizer_params *p, pum_tokenizer **tokenizer
     if (status == PUM_OK) status = add_tokens(t, p, err);
     if (status == PUM_OK && !spm) status = add_merges(t, p, err);
     if (status == PUM_OK) status = add_special(t, err);
+    if (status == PUM_OK) status = add_stops(t, err);
     if (status != PUM_OK) pum_tokenizer_destroy(&t);
     *tokenizer = t;
     return status;
@@ -320,14 +340,14 @@ int pum_tokenizer_n_vocab(const pum_tokenizer *tokenizer) { return (int)tokenize
 int32_t pum_tokenizer_bos(const pum_tokenizer *tokenizer) { return tokenizer->bos; }
 int32_t pum_tokenizer_eos(const pum_tokenizer *tokenizer) { return tokenizer->eos; }
 
+int pum_tokenizer_stops(const pum_tokenizer *t, const int32_t **tokens) {
+    *tokens = t->stops;
+    return t->n_stops;
+}
+
 bool pum_tokenizer_is_stop(const pum_tokenizer *t, int32_t token) {
-    static const char *const names[] = {"<|im_end|>", "<|eot_id|>",    "<|eom_id|>", "<|end_of_text|>", "<|endoftext|>",
-                                        "<|end|>",    "<end_of_turn>", "</s>",       "<|end_of_turn|>"};
-    if (token < 0 || (uint32_t)token >= t->n_vocab) return false;
-    if (token == t->eos || token == t->eot) return true;
-    const vocab_token *v = &t->tokens[token];
-    for (size_t i = 0; i < sizeof names / sizeof *names && v->kind == TOKEN_CONTROL; i++)
-        if (strlen(names[i]) == v->n_bytes && memcmp(names[i], v->bytes, v->n_bytes) == 0) return true;
+    for (int i = 0; i < t->n_stops; i++)
+        if (t->stops[i] == token) return true;
     return false;
 }
 

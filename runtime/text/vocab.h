@@ -48,6 +48,8 @@ struct pum_tokenizer {
     special_token *special;      ///< in the order of their bytes
     uint32_t special_begin[257]; ///< where those of a first byte begin
     int32_t bos, eos, unk, eot;
+    int32_t *stops; ///< [n_stops] where generation ends
+    int n_stops;
     bool add_bos, add_eos, add_space_prefix;
     char description[96];
 };
