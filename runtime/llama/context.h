@@ -5,16 +5,20 @@
 #include "llama/forward.h"
 #include "ops/sample.h"
 
-enum { LLAMA_STEPS_AHEAD = 3, LLAMA_RING = 64 };
+enum { LLAMA_RING = 64 };
 
-/* A run of steps that live on the device; see decode.h. */
+/* A run of steps that live on the device; see decode.h. Submissions hold several steps where those are short. */
 typedef struct llama_decode_run {
-    op_recording *steps[LLAMA_STEPS_AHEAD]; ///< step i of the run is submitted with steps[i % LLAMA_STEPS_AHEAD]
-    uint32_t most[LLAMA_STEPS_AHEAD];       ///< n_past for which each is laid out; 0: there is none
-    bool recorded;
+    op_recording *step;
+    uint32_t most; ///< n_past for which it is laid out; 0: there is none
     pum_sampler_params params;
     op_frame_counts counts;
-    uint32_t n_past, n_steps, n_submitted, n_read;
+    uint32_t n_past, n_steps;               ///< where the run begins; how many steps it may have
+    uint32_t n_submitted, n_done, n_read;   ///< steps
+    uint32_t in_flight[OP_RECORDING_AHEAD]; ///< steps of each submission that is under way, the oldest first
+    int n_in_flight;
+    uint64_t step_ns;   ///< time of a step, as it seems; 0: not known yet
+    uint64_t waited_ns; ///< when the last submission was done
 } llama_decode_run;
 
 struct llama_context {

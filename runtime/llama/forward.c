@@ -92,7 +92,7 @@ pum_status llama_context_create(op_kernels *kernels, const llama_weights *weight
     if (status == PUM_OK) status = op_host_create(kernels, answer_bytes(g, n_chunk), OP_HOST_READS, "logits", &c->answer, err);
     if (status == PUM_OK) status = op_frame_create(kernels, &c->frame, err);
     if (status == PUM_OK) status = op_recording_create(kernels, &c->step, err);
-    for (int i = 0; i < LLAMA_STEPS_AHEAD && status == PUM_OK; i++) status = op_recording_create(kernels, &c->run.steps[i], err);
+    if (status == PUM_OK) status = op_recording_create(kernels, &c->run.step, err);
     if (status != PUM_OK) llama_context_destroy(&c);
     *context = c;
     return status;
@@ -102,7 +102,7 @@ void llama_context_destroy(llama_context **context) {
     llama_context *c = *context;
     if (!c) return;
     op_recording_destroy(&c->step);
-    for (int i = 0; i < LLAMA_STEPS_AHEAD; i++) op_recording_destroy(&c->run.steps[i]);
+    op_recording_destroy(&c->run.step);
     op_frame_destroy(&c->frame);
     op_host_destroy(c->kernels, &c->pass);
     op_host_destroy(c->kernels, &c->ring);
@@ -177,7 +177,7 @@ static pum_status run_step(llama_context *c, uint32_t n_past, atomic_bool *abort
         c->step_counts = op_frame_get_counts(c->frame);
     }
     c->counts = c->step_counts;
-    status = op_recording_submit(c->step, err);
+    status = op_recording_submit(c->step, 1, err);
     pum_status waited = op_recording_wait(c->step, status == PUM_OK ? err : NULL);
     if (status == PUM_OK) status = waited;
     if (status != PUM_OK) c->step_most = 0;

@@ -1,5 +1,6 @@
 #include "ops/frame.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -32,6 +33,8 @@ struct op_recording {
     vk_device *device;
     vk_commands **commands; ///< [n_made], the first n of them are the recording
     uint32_t n, n_made;
+    vk_batch *batches[OP_RECORDING_AHEAD]; ///< submission i goes with batch i % OP_RECORDING_AHEAD
+    uint32_t n_submitted, n_waited;
 };
 
 struct op_frame {
@@ -255,33 +258,37 @@ void op_frame_fill(op_frame *f, vk_span dst, uint32_t word) {
 /* ---- recordings */
 
 pum_status op_recording_create(op_kernels *kernels, op_recording **recording, pum_error *err) {
-    *recording = calloc(1, sizeof **recording);
-    if (!*recording) return pum_fail_memory(err, "a recording", sizeof **recording);
-    (*recording)->device = op_kernels_device(kernels);
-    return PUM_OK;
+    op_recording *r = *recording = calloc(1, sizeof *r);
+    if (!r) return pum_fail_memory(err, "a recording", sizeof *r);
+    r->device = op_kernels_device(kernels);
+    pum_status status = PUM_OK;
+    for (int i = 0; i < OP_RECORDING_AHEAD && status == PUM_OK; i++) status = vk_batch_create(r->device, &r->batches[i], err);
+    if (status != PUM_OK) op_recording_destroy(recording);
+    return status;
 }
 
 void op_recording_destroy(op_recording **recording) {
     op_recording *r = *recording;
     if (!r) return;
+    for (int i = 0; i < OP_RECORDING_AHEAD; i++) vk_batch_destroy(&r->batches[i]);
     for (uint32_t i = 0; i < r->n_made; i++) vk_commands_destroy(&r->commands[i]);
     free(r->commands);
     free(r);
     *recording = NULL;
 }
 
-pum_status op_recording_submit(op_recording *r, pum_error *err) {
-    pum_status status = PUM_OK;
-    for (uint32_t i = 0; i < r->n && status == PUM_OK; i++) status = vk_commands_submit(r->commands[i], err);
+pum_status op_recording_submit(op_recording *r, uint32_t times, pum_error *err) {
+    assert(r->n_submitted - r->n_waited < OP_RECORDING_AHEAD);
+    if (r->n_submitted == r->n_waited)
+        for (uint32_t i = 0; i < r->n; i++) vk_commands_forget(r->commands[i]);
+    pum_status status = vk_batch_submit(r->batches[r->n_submitted % OP_RECORDING_AHEAD], r->commands, r->n, times, err);
+    if (status == PUM_OK) r->n_submitted++;
     return status;
 }
 
 pum_status op_recording_wait(op_recording *r, pum_error *err) {
-    pum_status status = PUM_OK;
-    // Each is waited for, whatever became of the others: none is under way afterwards.
-    for (uint32_t i = 0; i < r->n; i++) {
-        pum_status one = vk_commands_wait(r->commands[i], NULL, status == PUM_OK ? err : NULL);
-        if (status == PUM_OK) status = one;
-    }
+    if (r->n_waited == r->n_submitted) return PUM_OK;
+    pum_status status = vk_batch_wait(r->batches[r->n_waited++ % OP_RECORDING_AHEAD], err);
+    for (uint32_t i = 0; i < r->n && status == PUM_OK; i++) status = vk_commands_written(r->commands[i], err);
     return status;
 }

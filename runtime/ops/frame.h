@@ -22,12 +22,14 @@ pum_status op_recording_create(op_kernels *kernels, op_recording **recording, pu
 /// Waits for what is under way.
 void op_recording_destroy(op_recording **recording);
 /// As op_frame_begin, but what follows up to op_frame_end is kept in the recording, in place of what it held, and nothing is
-/// submitted. Its submission must have been waited for.
+/// submitted. Its submissions must have been waited for.
 void op_frame_begin_recording(op_frame *frame, op_recording *recording);
-/// Submits the recording; what was submitted before it is finished and visible to it. Not again before it was waited for.
-pum_status op_recording_submit(op_recording *recording, pum_error *err);
-/// Blocks until the device is done with it.
+/// Submits the recording, `times` times over; what was submitted before it is finished and visible to it. At most
+/// OP_RECORDING_AHEAD submissions may be under way.
+pum_status op_recording_submit(op_recording *recording, uint32_t times, pum_error *err);
+/// Blocks until the device is done with the oldest submission that is under way.
 pum_status op_recording_wait(op_recording *recording, pum_error *err);
+enum { OP_RECORDING_AHEAD = 3 };
 
 /// Submits what is left and blocks until the device is done.
 pum_status op_frame_end(op_frame *frame, pum_error *err);

@@ -88,17 +88,17 @@ void vk_commands_destroy(vk_commands **commands) {
 
 bool vk_commands_pending(const vk_commands *commands) { return commands->pending; }
 
-static pum_status fail_hung(const vk_commands *c, pum_error *err) {
+static pum_status fail_hung(const vk_device *d, pum_error *err) {
     return pum_fail(err, PUM_ERR_DEVICE,
                     "%s: expected an end of its work within %d s, got none: the device or its driver hangs; start the program "
                     "again, with another --device if it happens again",
-                    c->device->caps.name, WAIT_SECONDS);
+                    d->caps.name, WAIT_SECONDS);
 }
 
 static pum_status begin(vk_commands *c, VkCommandBufferUsageFlags usage, pum_error *err) {
     vk_device *d = c->device;
     pum_status status = PUM_OK;
-    if (atomic_load(&d->hung)) return fail_hung(c, err);
+    if (atomic_load(&d->hung)) return fail_hung(d, err);
     c->failed.status = PUM_OK;
     VK_TRY(d->fn.vkResetCommandPool(d->handle, c->pool, 0), "resetting a command buffer");
     for (set_pool *s = c->sets; s; s = s->next) {
@@ -122,7 +122,9 @@ fail: // whoever records all the same records nothing
 pum_status vk_commands_begin(vk_commands *c, pum_error *err) {
     return begin(c, VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT, err);
 }
-pum_status vk_commands_begin_again(vk_commands *c, pum_error *err) { return begin(c, 0, err); }
+pum_status vk_commands_begin_again(vk_commands *c, pum_error *err) {
+    return begin(c, VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT, err);
+}
 
 /* ---- recording */
 
@@ -266,11 +268,20 @@ fail:
 }
 
 /* In slices of a second: some drivers take a long time-out for none, others count it in 32 bits. */
-static VkResult wait_for_fence(vk_commands *c) {
+static pum_status wait_for_fence(vk_device *d, VkFence fence, bool *pending, pum_error *err) {
+    pum_status status = PUM_OK;
+    if (atomic_load(&d->hung)) return fail_hung(d, err);
     VkResult result = VK_TIMEOUT;
     for (int i = 0; i < WAIT_SECONDS && result == VK_TIMEOUT; i++)
-        result = c->device->fn.vkWaitForFences(c->device->handle, 1, &c->fence, VK_TRUE, SECOND_NS);
-    return result;
+        result = d->fn.vkWaitForFences(d->handle, 1, &fence, VK_TRUE, SECOND_NS);
+    if (result == VK_TIMEOUT) {
+        atomic_store(&d->hung, true);
+        return fail_hung(d, err);
+    }
+    *pending = false;
+    VK_TRY(result, "waiting for the device");
+fail:
+    return status;
 }
 
 static uint64_t elapsed_ns(vk_commands *c) {
@@ -285,25 +296,83 @@ static uint64_t elapsed_ns(vk_commands *c) {
 
 pum_status vk_commands_wait(vk_commands *c, uint64_t *device_ns, pum_error *err) {
     vk_device *d = c->device;
-    pum_status status = PUM_OK;
     if (device_ns) *device_ns = 0;
     if (!c->pending) return PUM_OK;
-    if (atomic_load(&d->hung)) return fail_hung(c, err);
-    VkResult result = wait_for_fence(c);
-    if (result == VK_TIMEOUT) {
-        atomic_store(&d->hung, true);
-        return fail_hung(c, err);
-    }
-    c->pending = false;
-    VK_TRY(result, "waiting for the device");
+    pum_status status = wait_for_fence(d, c->fence, &c->pending, err);
+    if (status == PUM_OK) status = vk_commands_written(c, err);
+    if (status == PUM_OK && device_ns) *device_ns = elapsed_ns(c);
+    return status;
+}
+
+pum_status vk_commands_written(const vk_commands *c, pum_error *err) {
     uint32_t written = *(volatile uint32_t *)c->sentinel.mapped;
-    if (written != c->sequence && !d->unchecked)
-        return pum_fail(
-            err, PUM_ERR_DEVICE,
-            "%s: expected the end of submission %u, got %u: the driver dropped the work without an error; try again, or "
-            "choose another --device",
-            d->caps.name, c->sequence, written);
-    if (device_ns) *device_ns = elapsed_ns(c);
+    if (written == c->sequence || c->device->unchecked) return PUM_OK;
+    return pum_fail(err, PUM_ERR_DEVICE,
+                    "%s: expected the end of submission %u, got %u: the driver dropped the work without an error; try again, or "
+                    "choose another --device",
+                    c->device->caps.name, c->sequence, written);
+}
+
+void vk_commands_forget(vk_commands *c) { *(volatile uint32_t *)c->sentinel.mapped = c->sequence - 1; }
+
+/* ---- batches of recordings */
+
+struct vk_batch {
+    vk_device *device;
+    VkFence fence;
+    bool pending;
+    VkCommandBuffer *buffers; ///< [capacity]
+    uint32_t capacity;
+};
+
+pum_status vk_batch_create(vk_device *device, vk_batch **batch, pum_error *err) {
+    *batch = NULL;
+    vk_batch *b = calloc(1, sizeof *b);
+    if (!b) return pum_fail_memory(err, "a batch", sizeof *b);
+    b->device = device;
+    pum_status status = PUM_OK;
+    VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
+    VK_TRY(device->fn.vkCreateFence(device->handle, &fence, NULL, &b->fence), "making a fence");
+    *batch = b;
+    return PUM_OK;
+fail:
+    free(b);
+    return status;
+}
+
+void vk_batch_destroy(vk_batch **batch) {
+    if (!batch || !*batch) return;
+    vk_batch *b = *batch;
+    *batch = NULL;
+    if (b->pending) vk_batch_wait(b, NULL);
+    if (b->pending) return; // it hangs, and the device still has it
+    b->device->fn.vkDestroyFence(b->device->handle, b->fence, NULL);
+    free(b->buffers);
+    free(b);
+}
+
+pum_status vk_batch_submit(vk_batch *b, vk_commands *const *recordings, uint32_t n, uint32_t times, pum_error *err) {
+    vk_device *d = b->device;
+    pum_status status = PUM_OK;
+    if (atomic_load(&d->hung)) return fail_hung(d, err);
+    if (b->capacity < n * times) {
+        VkCommandBuffer *buffers = realloc(b->buffers, n * times * sizeof *buffers);
+        if (!buffers) return pum_fail_memory(err, "a batch", n * times * sizeof *buffers);
+        b->buffers = buffers;
+        b->capacity = n * times;
+    }
+    for (uint32_t i = 0; i < n * times; i++) b->buffers[i] = recordings[i % n]->buffer;
+    VK_TRY(d->fn.vkResetFences(d->handle, 1, &b->fence), "resetting a fence");
+    VkSubmitInfo info = {.sType = VK_STRUCTURE_TYPE_SUBMIT_INFO, .commandBufferCount = n * times, .pCommandBuffers = b->buffers};
+    pthread_mutex_lock(&d->queue_lock);
+    VkResult result = d->fn.vkQueueSubmit(d->queue, 1, &info, b->fence);
+    pthread_mutex_unlock(&d->queue_lock);
+    VK_TRY(result, "submitting work to the device");
+    b->pending = true;
 fail:
     return status;
+}
+
+pum_status vk_batch_wait(vk_batch *b, pum_error *err) {
+    return b->pending ? wait_for_fence(b->device, b->fence, &b->pending, err) : PUM_OK;
 }

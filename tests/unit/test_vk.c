@@ -698,6 +698,43 @@ static void test_hanging_device_is_given_up(void **state) {
     dev->fn.vkDestroyDevice(handle, NULL);
 }
 
+/* ---- recordings in batches */
+
+/* A step that reads what the one before has left: words move on by one place each time. */
+static void test_batches_run_recordings_again(void **state) {
+    (void)state;
+    vk_buffer a = new_buffer(64 * 4, VK_USE_READBACK);
+    uint32_t *words = a.mapped;
+    for (uint32_t i = 0; i < 64; i++) words[i] = i == 0 ? 7 : 0;
+    vk_commands *first = new_commands(), *second = new_commands();
+    vk_commands *both[] = {first, second};
+    for (int i = 0; i < 2; i++) {
+        MUST(vk_commands_begin_again(both[i], &error));
+        vk_commands_barrier(both[i]);
+        for (uint32_t k = 15; k-- > 0;) { // k + 1 = k, the last place first
+            vk_commands_copy(both[i], (vk_span){&a, k * 4, 4}, (vk_span){&a, (k + 1) * 4, 4});
+            vk_commands_barrier(both[i]);
+        }
+        MUST(vk_commands_end(both[i], &error));
+    }
+    vk_batch *batches[2];
+    for (int i = 0; i < 2; i++) MUST(vk_batch_create(dev, &batches[i], &error));
+    for (int i = 0; i < 2; i++) vk_commands_forget(both[i]);
+    assert_fails(vk_commands_written(first, &error), PUM_ERR_DEVICE, "dropped the work");
+    // Both batches are under way at once, with the same recordings: 2 recordings, 3 + 2 times.
+    MUST(vk_batch_submit(batches[0], both, 2, 3, &error));
+    MUST(vk_batch_submit(batches[1], both, 2, 2, &error));
+    for (int i = 0; i < 2; i++) MUST(vk_batch_wait(batches[i], &error));
+    for (int i = 0; i < 2; i++) MUST(vk_commands_written(both[i], &error));
+    for (uint32_t i = 0; i < 16; i++) assert_int_equal(words[i], i <= 10 ? 7 : 0);
+    MUST(vk_batch_wait(batches[0], &error)); // nothing is under way
+    for (int i = 0; i < 2; i++) {
+        vk_batch_destroy(&batches[i]);
+        vk_commands_destroy(&both[i]);
+    }
+    vk_buffer_destroy(dev, &a);
+}
+
 /* ---- threads */
 
 typedef struct worker {
@@ -800,6 +837,7 @@ static const struct CMUnitTest on_device[] = {
     ON_DEVICE(test_dropped_work_is_seen),
     ON_DEVICE(test_device_lost),
     ON_DEVICE(test_hanging_device_is_given_up),
+    ON_DEVICE(test_batches_run_recordings_again),
     ON_DEVICE(test_threads_share_a_device),
 };
 
