@@ -32,7 +32,7 @@ typedef struct job {
 /* How a form of the kernel is laid over the work. */
 typedef struct shape {
     uint32_t rows, tokens; ///< of one workgroup
-    uint32_t constants[5], n_constants;
+    uint32_t constants[8], n_constants;
     uint32_t subgroup_size; ///< that it must have; 0: any
 } shape;
 
@@ -73,6 +73,21 @@ static shape shape_of_subgroup(const job *j) {
     return s;
 }
 
+static bool fits_grid(const vk_coopmat_shape *m, uint32_t slots, uint32_t tokens, uint32_t n_subgroups, uint32_t grid) {
+    return grid <= n_subgroups && slots / grid >= m->m && tokens / (n_subgroups / grid) >= m->n;
+}
+
+/* A tile for the shared memory that the device has, and a grid of its subgroups that is as square as their matrices allow. */
+static shape shape_of_coop(const job *j) {
+    const vk_coopmat_shape m = j->caps->coopmat_f16;
+    bool small =
+        j->n_tokens <= 32 || j->caps->max_shared_bytes < 2 * (128 + 64) * 80; // halves, lines and bytes of the kernel's tile
+    uint32_t slots = small ? 64 : 128, tokens = small ? 32 : 64, lanes = j->caps->subgroup_size;
+    uint32_t n_subgroups = min_u32(128 / lanes, slots / m.m * (tokens / m.n)), grid = 1;
+    while (grid < n_subgroups && (grid * grid < n_subgroups || !fits_grid(&m, slots, tokens, n_subgroups, grid))) grid *= 2;
+    return (shape){slots / j->n_mats, tokens, {n_subgroups * lanes, lanes, m.m, m.n, m.k, slots, tokens, grid}, 8, lanes};
+}
+
 /* Fewer than eight rows are not interleaved in eights. */
 static bool blocks_only(const op_tensor *w) { return w->n_cols % 32 == 0 && w->slices[w->n_slices - 1].n_rows >= 8; }
 static bool fours_only(const op_tensor *w) { return w->n_cols % 4 == 0; }
@@ -86,9 +101,10 @@ typedef struct kernel_form {
     bool for_few, norms; ///< good for few tokens too; can apply the norm to them
 } kernel_form;
 static const kernel_form forms[] = {
-    {"_uniform_", shape_of_uniform, blocks_only, true, true}, {"_lanes_", shape_of_lanes, fours_only, true, false},
-    {"_tile_", shape_of_tile, anything, false, false},        {"_subgroup_", shape_of_subgroup, blocks_only, true, true},
-    {"_blocks_", shape_of_blocks, blocks_only, true, true},   {"matvec_", shape_of_matvec, anything, true, false},
+    {"_uniform_", shape_of_uniform, blocks_only, true, true},   {"_lanes_", shape_of_lanes, fours_only, true, false},
+    {"_coop_", shape_of_coop, anything, false, false},          {"_tile_", shape_of_tile, anything, false, false},
+    {"_subgroup_", shape_of_subgroup, blocks_only, true, true}, {"_blocks_", shape_of_blocks, blocks_only, true, true},
+    {"matvec_", shape_of_matvec, anything, true, false},
 };
 
 static const kernel_form *form_of(const shader_variant *v) {

@@ -14,8 +14,8 @@ op_type_name op_name_for(const char *prefix, tensor_type type);
 /// from first_col on.
 void op_product(op_frame *f, const op_tensor *w, const op_tensor *w1, op_rows x, op_rows y, uint32_t first_col, bool add);
 
-/// The same for rmsnorm(x) instead of x, and for parts [n_parts] one above the other. w1 only with one part. n: scratch rows of x's
-/// shape.
+/// The same for rmsnorm(x) instead of x, and for parts [n_parts] one above the other. w1 only with one part. n: scratch rows of
+/// x's shape.
 void op_norm_product(op_frame *f, op_rows x, const op_tensor *norm, float eps, const op_tensor *parts, uint32_t n_parts,
                      const op_tensor *w1, op_rows y, op_rows n);
 

@@ -14,36 +14,52 @@ static bool has_subgroup_arithmetic(const vk_caps *c) { return c->subgroup_arith
 static bool has_subgroup_ballot(const vk_caps *c) { return c->subgroup_ballot; }
 static bool has_subgroup_shuffle(const vk_caps *c) { return c->subgroup_shuffle; }
 
+/* With subgroups of a size that the device promises: the kernel lays them over its tile. */
+static bool has_coopmat(const vk_caps *c) {
+    return c->coopmat && c->coopmat_f16.m && c->fp16 && c->memory_model && c->subgroup_size >= c->subgroup_min &&
+           c->subgroup_size <= c->subgroup_max && c->subgroup_size <= 128;
+}
+
+static bool is_gpu(const vk_caps *c) { return !is_cpu(c); }
+
 static const struct need {
     const char *word;
     bool (*met)(const vk_caps *caps);
+    bool wish; ///< without it the row can run, but it is not what the table's order chooses
 } needs_table[] = {
-    {"cpu", is_cpu}, // a driver that runs on the CPU: no shared memory in the hot loop, lanes are vector lanes
+    {"cpu", is_cpu},               // a driver that runs on the CPU: no shared memory in the hot loop, lanes are vector lanes
+    {"gpu", is_gpu, .wish = true}, // what a CPU driver only emulates
     {"lanes8",
      has_eight_lanes}, // forms that live on unrolled code in wide registers; SwiftShader has 4 lanes and does not unroll
     {"just_lanes8", has_just_eight_lanes},
     {"addresses", has_addresses},    // buffer device addresses, and 64-bit integers to reckon with them
     {"scalar_loads", loads_scalars}, // what is the same for all lanes is loaded once, without a loop over the lanes
+    {"coopmat", has_coopmat},        // cooperative matrices of float16 added in float32
     {"subgroup_arithmetic", has_subgroup_arithmetic},
     {"subgroup_ballot", has_subgroup_ballot},
     {"subgroup_shuffle", has_subgroup_shuffle},
 };
 
-static bool word_met(const vk_caps *caps, const char *word, size_t n) {
-    for (size_t i = 0; i < sizeof needs_table / sizeof *needs_table; i++)
-        if (strlen(needs_table[i].word) == n && memcmp(needs_table[i].word, word, n) == 0) return needs_table[i].met(caps);
+static bool word_met(const vk_caps *caps, const char *word, size_t n, bool wishes) {
+    for (size_t i = 0; i < sizeof needs_table / sizeof *needs_table; i++) {
+        const struct need *need = &needs_table[i];
+        if (strlen(need->word) == n && memcmp(need->word, word, n) == 0) return (need->wish && !wishes) || need->met(caps);
+    }
     return false;
 }
 
-bool op_needs_met(const vk_caps *caps, const char *needs) {
+/* wishes: whether they count. */
+static bool words_met(const vk_caps *caps, const char *needs, bool wishes) {
     if (strcmp(needs, "-") == 0) return true;
     for (const char *word = needs;; word++) {
         size_t n = strcspn(word, ",");
-        if (!word_met(caps, word, n)) return false;
+        if (!word_met(caps, word, n, wishes)) return false;
         word += n;
         if (!*word) return true;
     }
 }
+
+bool op_needs_met(const vk_caps *caps, const char *needs) { return words_met(caps, needs, false); }
 
 /* A pipeline that was made, under its variant and constants. */
 typedef struct made_kernel {
@@ -117,7 +133,7 @@ static const shader_variant *choose_from(op_kernels *kernels, const char *op, si
     for (size_t i = from; i < n_shader_variants; i++) {
         const shader_variant *v = &shader_variants[i];
         if (strcmp(v->op, op) != 0 || (only && strcmp(v->name, only) != 0)) continue;
-        if (op_needs_met(&kernels->device->caps, v->needs)) return v;
+        if (words_met(&kernels->device->caps, v->needs, !only)) return v;
     }
     return NULL;
 }

@@ -33,7 +33,7 @@ const shader_variant *op_variant_after(op_kernels *kernels, const shader_variant
 /// Finds or makes the pipeline of a variant. Constant time after the first use. Errors: PUM_ERR_UNSUPPORTED, PUM_ERR_DEVICE.
 pum_status op_kernel_get(op_kernels *kernels, const shader_variant *variant, const op_kernel_params *params,
                          const op_kernel **kernel, pum_error *err);
-/// Whether a device meets the words of a `needs` column. An unknown word is not met.
+/// Whether a device can run a row with these words in its `needs` column. An unknown word is not met.
 bool op_needs_met(const vk_caps *caps, const char *needs);
 /// For tests: only this variant serves its op (NULL: the table's order again).
 void op_variant_force(op_kernels *kernels, const char *op, const char *variant);

@@ -51,6 +51,9 @@ static void enable(vk_features *f, const offered *o, const char *extension, uint
     if (!(core_since && o->version >= core_since) && has(o, extension)) f->extensions[f->n_extensions++] = extension;
 }
 
+/* Of VK_KHR_cooperative_matrix, which headers before 1.3.255 do not know. */
+enum { COOPERATIVE_MATRIX_FEATURES = 1000506000, COOPERATIVE_MATRIX_ROW = 1000506001 };
+
 /* One optional feature structure: where it is offered it is asked for, and its extension is enabled. */
 typedef struct feature_row {
     const char *extension;
@@ -76,7 +79,7 @@ static const feature_row feature_rows[] = {
      offsetof(vk_features, subgroup_size)},
     {"VK_KHR_pipeline_executable_properties", 0, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
      offsetof(vk_features, executable)},
-    {"VK_KHR_cooperative_matrix", 0, (VkStructureType)1000506000, offsetof(vk_features, coopmat)},
+    {"VK_KHR_cooperative_matrix", 0, (VkStructureType)COOPERATIVE_MATRIX_FEATURES, offsetof(vk_features, coopmat)},
 };
 
 static void read_features(VkPhysicalDevice physical, const offered *o, vk_features *f) {
@@ -152,6 +155,44 @@ static bool dot_is_accelerated(const offered *o, VkPhysicalDevice physical, cons
     VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &dot};
     vkGetPhysicalDeviceProperties2(physical, &properties);
     return dot.integerDotProduct4x8BitPackedSignedAccelerated;
+}
+
+/* ---- cooperative matrices */
+
+enum { COMPONENT_FLOAT16 = 0, COMPONENT_FLOAT32 = 1, SCOPE_SUBGROUP = 3 }; // of VkComponentTypeKHR and VkScopeKHR
+
+static bool is_side(uint32_t n) { return n >= 8 && n <= 32 && (n & (n - 1)) == 0; }
+
+vk_coopmat_shape vk_choose_coopmat_f16(const vk_cooperative_matrix_row *rows, uint32_t n_rows) {
+    vk_coopmat_shape best = {0};
+    for (uint32_t i = 0; i < n_rows; i++) {
+        const vk_cooperative_matrix_row *r = &rows[i];
+        bool types = r->a_type == COMPONENT_FLOAT16 && r->b_type == COMPONENT_FLOAT16 && r->c_type == COMPONENT_FLOAT32 &&
+                     r->result_type == COMPONENT_FLOAT32;
+        if (!types || r->scope != SCOPE_SUBGROUP || r->saturating || !is_side(r->m) || !is_side(r->n) || !is_side(r->k)) continue;
+        vk_coopmat_shape shape = {r->m, r->n, r->k};
+        if (r->m == 16 && r->n == 16 && r->k == 16) return shape;
+        if (r->m * r->n * r->k > best.m * best.n * best.k) best = shape;
+    }
+    return best;
+}
+
+/* A device that does not answer has none: nothing depends on them. */
+static vk_coopmat_shape read_coopmat_f16(VkPhysicalDevice physical) {
+    typedef VkResult(VKAPI_PTR * list_rows)(VkPhysicalDevice, uint32_t *, vk_cooperative_matrix_row *);
+    enum { MAX_ROWS = 256 };
+    VkInstance instance;
+    if (vk_instance_get(&instance, NULL) != PUM_OK) return (vk_coopmat_shape){0};
+    list_rows list = (list_rows)vkGetInstanceProcAddr(instance, "vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR");
+    vk_cooperative_matrix_row *rows = list ? calloc(MAX_ROWS, sizeof *rows) : NULL;
+    if (!rows) return (vk_coopmat_shape){0};
+    for (uint32_t i = 0; i < MAX_ROWS; i++) rows[i].type = (VkStructureType)COOPERATIVE_MATRIX_ROW;
+    uint32_t n = MAX_ROWS;
+    VkResult result = list(physical, &n, rows);
+    vk_coopmat_shape shape = {0};
+    if (result == VK_SUCCESS || result == VK_INCOMPLETE) shape = vk_choose_coopmat_f16(rows, n);
+    free(rows);
+    return shape;
 }
 
 static pum_device_type type_of(VkPhysicalDeviceType type) {
@@ -232,6 +273,7 @@ pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *f
     caps->buffer_address = features->address.bufferDeviceAddress;
     caps->memory_model = features->memory_model.vulkanMemoryModel;
     caps->coopmat = features->coopmat.cooperative_matrix;
+    if (caps->coopmat) caps->coopmat_f16 = read_coopmat_f16(physical);
     caps->memory_budget = has(&o, "VK_EXT_memory_budget");
     caps->pipeline_statistics = features->executable.pipelineExecutableInfo;
     caps->unified = is_unified(physical);

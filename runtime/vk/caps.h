@@ -11,6 +11,16 @@ typedef struct vk_cooperative_matrix_features {
     VkBool32 cooperative_matrix, robust_buffer_access;
 } vk_cooperative_matrix_features;
 
+/// One row of what vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR lists.
+typedef struct vk_cooperative_matrix_row {
+    VkStructureType type;
+    void *next;
+    uint32_t m, n, k;
+    int32_t a_type, b_type, c_type, result_type; ///< VkComponentTypeKHR
+    VkBool32 saturating;
+    int32_t scope; ///< VkScopeKHR
+} vk_cooperative_matrix_row;
+
 /// The feature structures that a device is created with, chained behind `core`; only what the device has is in the chain.
 typedef struct vk_features {
     VkPhysicalDeviceFeatures2 core;
@@ -29,6 +39,9 @@ typedef struct vk_features {
 
 /// Fills both. features points into itself: it must not be moved. Errors: PUM_ERR_MEMORY, PUM_ERR_DEVICE.
 pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *features, pum_error *err);
+/// Of a device's list the shape for float16 inputs and float32 sums: 16 x 16 x 16, or else the largest of at most 32 on each
+/// side.
+vk_coopmat_shape vk_choose_coopmat_f16(const vk_cooperative_matrix_row *rows, uint32_t n_rows);
 /// The index of the best compute queue family, or -1: one that has no graphics, if there is such a one. *timestamp_bits: how many
 /// bits of its timestamps count, 0 when it has none.
 int vk_compute_family(VkPhysicalDevice physical, uint32_t *timestamp_bits);

@@ -12,6 +12,11 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+/// A shape of cooperative matrices: C [m, n] += A [m, k] B [k, n].
+typedef struct vk_coopmat_shape {
+    uint32_t m, n, k; ///< powers of two; all 0: none
+} vk_coopmat_shape;
+
 /// What a device can do, filled once. Every kernel states its needs against this.
 typedef struct vk_caps {
     char name[256], driver[256], driver_version[256];
@@ -29,10 +34,11 @@ typedef struct vk_caps {
     uint32_t subgroup_min, subgroup_max; ///< sizes that may be required of a pipeline; both 0 without that feature
     bool subgroup_arithmetic, subgroup_ballot, subgroup_shuffle, subgroup_clustered; ///< in compute shaders; ballot has broadcast
     bool fp16, int8, int16, int64, storage16, storage8, int8_dot, buffer_address, coopmat, memory_model;
-    bool memory_budget;       ///< VK_EXT_memory_budget
-    bool pipeline_statistics; ///< VK_KHR_pipeline_executable_properties
-    bool unified;             ///< device memory is the host's: buffers of VK_USE_DEVICE come mapped
-    float timestamp_ns;       ///< of one timestamp tick; 0: no timestamps
+    vk_coopmat_shape coopmat_f16; ///< for the matrices of a subgroup, float16 times float16 added in float32
+    bool memory_budget;           ///< VK_EXT_memory_budget
+    bool pipeline_statistics;     ///< VK_KHR_pipeline_executable_properties
+    bool unified;                 ///< device memory is the host's: buffers of VK_USE_DEVICE come mapped
+    float timestamp_ns;           ///< of one timestamp tick; 0: no timestamps
 } vk_caps;
 
 /// An opened device with one compute queue. Any thread may use it; what touches the queue is serialised inside.

@@ -1,5 +1,6 @@
 #include "ops/matmul_cases.h"
 
+#include "reference/matmul.h"
 #include "reference/rmsnorm.h"
 
 #include <string.h>
@@ -44,6 +45,27 @@ matmul_case matmul_case_get(tensor_type type, uint32_t i, bool few) {
 bool matmul_case_left_out(const harness *h, const op_tensor *w) {
     if (!strstr(h->variant, "_subgroup_") && !strstr(h->variant, "_blocks_")) return false;
     return w->n_cols % 32 != 0 || w->slices[w->n_slices - 1].n_rows < 8;
+}
+
+matmul_case matmul_case_large(tensor_type type) {
+    return (matmul_case){.type = type, .n_rows = 257, .n_cols = cols_of_case(type, 2), .n_tokens = 129, .skip_x = 1};
+}
+
+bool matmul_case_is_coop(const harness *h) { return h->variant && strstr(h->variant, "_coop_"); }
+
+bool matmul_case_suits(const harness *h, const matmul_case *c) { return !matmul_case_is_coop(h) || c->n_tokens > 8; }
+
+void matmul_case_reference(harness *h, const matmul_case *c, const float *w, const double *x, double *y, double *magnitude) {
+    if (!matmul_case_is_coop(h)) {
+        reference_matmul(w, x, c->n_tokens, c->n_rows, c->n_cols, y, magnitude);
+        return;
+    }
+    size_t n_w = (size_t)c->n_rows * c->n_cols, n_x = (size_t)c->n_tokens * c->n_cols;
+    float *w_half = harness_alloc(h, n_w, sizeof *w_half);
+    double *x_half = harness_alloc(h, n_x, sizeof *x_half);
+    for (size_t i = 0; i < n_w; i++) w_half[i] = (float)reference_half((double)w[i]);
+    for (size_t i = 0; i < n_x; i++) x_half[i] = reference_half(x[i]);
+    reference_matmul_half(w_half, x_half, c->n_tokens, c->n_rows, c->n_cols, y, magnitude);
 }
 
 void matmul_case_begin(harness *h, const matmul_case *c) {

@@ -10,6 +10,7 @@ typedef struct matmul_case {
     uint32_t skip_x, skip_y; ///< rows in front of the views
     uint32_t runs_per_slice; ///< 0: one slice; else slices of this many runs of OP_LAYOUT_ROWS
     bool add;
+    bool huge; ///< x beyond the range of float16
 } matmul_case;
 
 /// The type in the name of an op such as matvec_swiglu_q4_k.
@@ -20,6 +21,14 @@ uint32_t matmul_case_count(bool few);
 matmul_case matmul_case_get(tensor_type type, uint32_t i, bool few);
 /// Whether the variant under test cannot do this matrix: those for few tokens that read blocks of eight rows.
 bool matmul_case_left_out(const harness *h, const op_tensor *w);
+/// Several tiles of every form in both directions, and none of them whole.
+matmul_case matmul_case_large(tensor_type type);
+/// Whether the running variant multiplies with cooperative matrices, of inputs rounded to float16.
+bool matmul_case_is_coop(const harness *h);
+/// Whether the case is for the running variant: with few tokens those with cooperative matrices leave it to the matvec.
+bool matmul_case_suits(const harness *h, const matmul_case *c);
+/// y and magnitude [n_tokens, n_rows] of w [n_rows, n_cols] and x [n_tokens, n_cols], as the running variant rounds them.
+void matmul_case_reference(harness *h, const matmul_case *c, const float *w, const double *x, double *y, double *magnitude);
 /// Says what the case is, and starts it.
 void matmul_case_begin(harness *h, const matmul_case *c);
 /// A random weight matrix of the case.

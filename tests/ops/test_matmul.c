@@ -2,8 +2,6 @@
 #include "ops/buffers.h"
 #include "ops/matmul_cases.h"
 
-#include "reference/matmul.h"
-
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,9 +26,9 @@ static void run_case(harness *h, const matmul_case *c) {
             y = matmul_case_rows(h, c->n_tokens, c->n_rows, c->skip_y);
     float *y_values = matmul_case_view(y);
     size_t n = (size_t)c->n_tokens * c->n_rows;
-    const double *x_values = matmul_case_fill(h, x, 1, NULL);
+    const double *x_values = matmul_case_fill(h, x, c->huge ? 1e5 : 1, NULL);
     double *reference = harness_alloc(h, n, sizeof *reference), *magnitude = harness_alloc(h, n, sizeof *magnitude);
-    reference_matmul(w_values, x_values, c->n_tokens, c->n_rows, c->n_cols, reference, magnitude);
+    matmul_case_reference(h, c, w_values, x_values, reference, magnitude);
     for (size_t i = 0; i < n && c->add; i++) y_values[i] = (float)harness_normal(h);
     if (c->add) add_before(y_values, n, reference, magnitude);
     (c->add ? op_matmul_add : op_matmul)(harness_begin(h), &w, x, y);
@@ -54,7 +52,7 @@ static void run_norm_case(harness *h, const matmul_case *c) {
     size_t n = (size_t)c->n_tokens * c->n_rows;
     const double *normed = matmul_case_fill(h, x, c->skip_x ? 1 : 1e-3, norm_values); // eps counts with small ones
     double *reference = harness_alloc(h, n, sizeof *reference), *magnitude = harness_alloc(h, n, sizeof *magnitude);
-    reference_matmul(w_values, normed, c->n_tokens, c->n_rows, c->n_cols, reference, magnitude);
+    matmul_case_reference(h, c, w_values, normed, reference, magnitude);
     op_norm_matmul(harness_begin(h), x, &norm, MATMUL_CASE_EPS, &w, y, scratch);
     harness_end(h);
     harness_expect(h, "y", matmul_case_view(y), reference, magnitude, c->n_tokens, c->n_rows, NORM_K);
@@ -98,7 +96,8 @@ static void test_long(harness *h) {
         memcpy(x_values + t * N_COLS, x_values + t % N_DIFFERENT * N_COLS, N_COLS * sizeof(float));
     double *reference = harness_alloc(h, N_DIFFERENT * N_ROWS, sizeof(double)),
            *magnitude = harness_alloc(h, N_DIFFERENT * N_ROWS, sizeof(double));
-    reference_matmul(w_values, different, N_DIFFERENT, N_ROWS, N_COLS, reference, magnitude);
+    matmul_case few = {.n_rows = N_ROWS, .n_cols = N_COLS, .n_tokens = N_DIFFERENT};
+    matmul_case_reference(h, &few, w_values, different, reference, magnitude);
     op_matmul(harness_begin(h), &w, x, y);
     harness_end(h);
     if (op_frame_get_counts(h->frame).dispatches < 2) harness_fail(h, "expected more than one dispatch");
@@ -110,12 +109,16 @@ static void test_many(harness *h) {
     tensor_type type = matmul_case_type(h->op);
     for (uint32_t i = 0; i < matmul_case_count(false); i++) {
         matmul_case c = matmul_case_get(type, i, false);
-        run_case(h, &c);
+        if (matmul_case_suits(h, &c)) run_case(h, &c);
     }
+    matmul_case large = matmul_case_large(type);
+    run_case(h, &large);
+    large.huge = true;
+    run_case(h, &large);
     run_case(h, &(matmul_case){type, 33, 256, 0});
     for (uint32_t i = 0; i < matmul_case_count(false); i += 3) {
         matmul_case c = matmul_case_get(type, i, false);
-        run_norm_case(h, &c);
+        if (matmul_case_suits(h, &c)) run_norm_case(h, &c);
     }
     run_norm_case(h, &(matmul_case){type, 33, 256, 0});
     if (strstr(h->variant, "_lanes")) expect_fours_only(h, type);

@@ -313,7 +313,7 @@ static void test_penalties(harness *h) {
         run r = make(h, params, n_vocab, AT_ONCE);
         for (uint32_t v = 0; v < n_vocab; v++) r.values[v] = (float)(1 + harness_normal(h));
         for (uint32_t v = 0; v < 8; v++) r.values[harness_bits(h) % n_vocab] = v < 4 ? 5.0f : -INFINITY; // the ones to come
-        if (i % 9 == 8) r.values[harness_bits(h) % n_vocab] = FLT_MAX; // nothing else comes
+        if (i % 9 == 8) r.values[harness_bits(h) % n_vocab] = FLT_MAX;                                   // nothing else comes
         for (uint32_t j = 0; j < n_history; j++) {
             r.history[j] = (int32_t)(harness_bits(h) % n_vocab);
             if (j % 7 == 3) r.history[j] = j % 2 ? -1 : INT32_MAX; // not of this vocabulary

@@ -7,4 +7,13 @@
 void reference_matmul(const float *w, const double *x, size_t n_tokens, size_t n_rows, size_t n_cols, double *y,
                       double *magnitude);
 
+/// A value as float16: to nearest even, and +-65504 beyond its range.
+double reference_half(double value);
+
+/// The same for W and x that were rounded so, beside a product that does the rounding.
+/// magnitude: the sum of the terms' absolute values and 2^10 of the largest. With 2^-20 of it allowed, a term may be off by
+/// 2^-10 of itself, the distance to the next float16: a weight that was made in float32 may round to the other side.
+void reference_matmul_half(const float *w, const double *x, size_t n_tokens, size_t n_rows, size_t n_cols, double *y,
+                           double *magnitude);
+
 #endif

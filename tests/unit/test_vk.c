@@ -1,5 +1,6 @@
 /* vk/ on every device of this machine: choosing and opening, memory, uploads, pipelines, submissions, and what happens when a
  * driver fails. Failures are injected by putting a function of our own into the device's table. */
+#include "vk/caps.h"
 #include "vk/commands.h"
 #include "vk/upload.h"
 
@@ -171,11 +172,37 @@ static void test_caps(void **state) {
     assert_true(c->storage_align && (c->storage_align & (c->storage_align - 1)) == 0);
     assert_true(c->max_push_bytes >= 128 && c->max_invocations >= 128 && c->max_shared_bytes >= 16384);
     assert_true(c->subgroup_size >= 1 && c->subgroup_min <= c->subgroup_max);
+    const vk_coopmat_shape *m = &c->coopmat_f16;
+    assert_true(m->m == 0 || (c->coopmat && m->m >= 8 && m->n >= 8 && m->k >= 8));
     assert_true(vk_device_available_bytes(dev) > 0);
     printf("    %s, %s %s, subgroups of %u (%u to %u)%s%s%s%s%s%s\n", c->name, c->driver, c->driver_version, c->subgroup_size,
            c->subgroup_min, c->subgroup_max, c->unified ? ", unified" : "", c->fp16 ? ", fp16" : "",
            c->storage16 ? ", 16-bit" : "", c->int8_dot ? ", dot" : "", c->coopmat ? ", matrix" : "",
            c->memory_budget ? ", budget" : "");
+}
+
+/* Lists as drivers have them. */
+static void test_coopmat_choice(void **state) {
+    (void)state;
+    enum { F16, F32, S8 = 3, S32 = 5, SUBGROUP = 3, WORKGROUP = 2 };
+#define ROW(m, n, k, a, c, s)                                                                                                    \
+    { 0, NULL, m, n, k, a, a, c, c, VK_FALSE, s }
+    const vk_cooperative_matrix_row integers_first[] = {ROW(8, 8, 8, S8, S32, SUBGROUP), ROW(8, 8, 8, F16, F16, SUBGROUP),
+                                                        ROW(8, 8, 8, F16, F32, SUBGROUP)};
+    vk_coopmat_shape shape = vk_choose_coopmat_f16(integers_first, 3);
+    assert_true(shape.m == 8 && shape.n == 8 && shape.k == 8);
+    const vk_cooperative_matrix_row several[] = {ROW(16, 8, 8, F16, F32, SUBGROUP), ROW(32, 32, 16, F16, F32, SUBGROUP),
+                                                 ROW(16, 16, 16, F16, F32, SUBGROUP), ROW(16, 8, 16, F16, F32, SUBGROUP)};
+    shape = vk_choose_coopmat_f16(several, 4);
+    assert_true(shape.m == 16 && shape.n == 16 && shape.k == 16);
+    shape = vk_choose_coopmat_f16(several + 3, 1);
+    assert_true(shape.m == 16 && shape.n == 8 && shape.k == 16);
+    const vk_cooperative_matrix_row unusable[] = {ROW(16, 16, 16, F16, F32, WORKGROUP), ROW(64, 16, 16, F16, F32, SUBGROUP),
+                                                  ROW(4, 16, 16, F16, F32, SUBGROUP),   ROW(16, 24, 16, F16, F32, SUBGROUP),
+                                                  ROW(16, 16, 0, F16, F32, SUBGROUP),   ROW(16, 16, 16, F16, F16, SUBGROUP)};
+    assert_int_equal(vk_choose_coopmat_f16(unusable, 6).m, 0);
+    assert_int_equal(vk_choose_coopmat_f16(NULL, 0).m, 0);
+#undef ROW
 }
 
 /* ---- choosing among devices that are not here: one real device answers for several, each with a type and name of its own */
@@ -814,6 +841,7 @@ static bool layer_is_missing(void) {
 #define ON_DEVICE(f) cmocka_unit_test_setup_teardown(f, open_device, close_device)
 
 static const struct CMUnitTest choosing[] = {
+    cmocka_unit_test(test_coopmat_choice),
     cmocka_unit_test(test_list),
     cmocka_unit_test(test_default_is_no_cpu_beside_a_gpu),
     cmocka_unit_test(test_unknown_names),
