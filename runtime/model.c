@@ -54,12 +54,15 @@ static pum_status make_plan(const vk_caps *caps, const llama_config *config, uin
 }
 
 pum_status model_refuse_plan(const pum_plan *plan, const char *device, pum_error *err) {
+    uint64_t needed = plan->weights_bytes + plan->kv_bytes + plan->scratch_bytes;
+    bool giga = needed >= 1000000000;
+    double unit = giga ? 1e9 : 1e6;
     return pum_fail(
         err, PUM_ERR_DEVICE_MEMORY,
-        "%s: the model needs %.2f GB (weights %.2f, context of %d tokens %.2f, scratch %.2f), %.2f GB are free; use a smaller "
+        "%s: the model needs %.2f %s (weights %.2f, context of %d tokens %.2f, scratch %.2f), %.2f are free; use a smaller "
         "context (--ctx), a smaller model or another device",
-        device, (double)(plan->weights_bytes + plan->kv_bytes + plan->scratch_bytes) / 1e9, (double)plan->weights_bytes / 1e9,
-        plan->n_ctx, (double)plan->kv_bytes / 1e9, (double)plan->scratch_bytes / 1e9, (double)plan->available_bytes / 1e9);
+        device, (double)needed / unit, giga ? "GB" : "MB", (double)plan->weights_bytes / unit, plan->n_ctx,
+        (double)plan->kv_bytes / unit, (double)plan->scratch_bytes / unit, (double)plan->available_bytes / unit);
 }
 
 pum_status pum_file_plan(const pum_file *file, pum_device *device, int n_ctx, pum_plan *plan, pum_error *err) {

@@ -46,7 +46,7 @@ int command_logits(options *o) {
     size_t n_bytes, n = 0;
     int32_t *ids = NULL;
     char *text = engine_read_all(o->tokens_file, &n_bytes);
-    bool ok = text && ids_parse(text, &ids, &n);
+    bool ok = text && ids_parse(text, n_bytes, &ids, &n);
     if (ok && n == 0) {
         fprintf(stderr, "pumice: error: %s: expected token ids, got none\n", o->tokens_file);
         ok = false;

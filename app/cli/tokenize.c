@@ -29,18 +29,18 @@ int command_tokenize(options *o) {
     return ok ? 0 : 1;
 }
 
-bool ids_parse(const char *text, int32_t **ids, size_t *n_ids) {
-    size_t n = 0, capacity = strlen(text) / 2 + 1;
+bool ids_parse(const char *text, size_t n_bytes, int32_t **ids, size_t *n_ids) {
+    size_t n = 0, capacity = n_bytes / 2 + 1;
     int32_t *list = malloc(capacity * sizeof *list);
     if (!list) {
         fprintf(stderr, "pumice: error: token ids: host memory ran out\n");
         return false;
     }
-    for (const char *at = text; *(at += strspn(at, " \t\r\n\f\v"));) {
+    for (const char *at = text; (at += strspn(at, " \t\r\n\f\v")) < text + n_bytes;) {
         char *end;
         errno = 0;
         long id = strtol(at, &end, 10);
-        if (end == at || errno || id < 0 || id > INT32_MAX || (*end && !strchr(" \t\r\n\f\v", *end))) {
+        if (end == at || errno || id < 0 || id > INT32_MAX || (end < text + n_bytes && (!*end || !strchr(" \t\r\n\f\v", *end)))) {
             fprintf(stderr, "pumice: error: token %zu: expected an id, got \"%.20s\"\n", n, at);
             free(list);
             return false;
@@ -60,7 +60,7 @@ int command_detokenize(options *o) {
     pum_error err;
     bool ok = engine_open_file(&e, o);
     char *text = ok ? engine_read_all(NULL, &n_bytes) : NULL, *out = NULL;
-    ok = text && ids_parse(text, &ids, &n);
+    ok = text && ids_parse(text, n_bytes, &ids, &n);
     if (ok) ok = pum_tokenizer_decode(e.tokenizer, ids, n, o->special, &out, &n_bytes, &err) == PUM_OK || engine_error(&err);
     ok = ok && engine_write(out, n_bytes);
     pum_free(out);

@@ -190,7 +190,7 @@ class Tokens(Case):
 
     def test_bad_ids(self):
         for ids, words in ((b"1 x", ["x", "expected"]), (b"-1", ["-1", "expected"]), (b"99999999", ["99999999"]),
-                           (b"1 2.5", ["2.5", "expected"])):
+                           (b"1 2.5", ["2.5", "expected"]), (b"1 2\0003", ["token 1", "expected"])):
             self.refused(1, words, "detokenize", "-m", MODEL, stdin=ids)
 
     def test_logits(self):
