@@ -45,12 +45,10 @@ static shape shape_of(const shader_variant *v, const vk_caps *caps, uint32_t hea
     return (shape){16 * rows, {128, head_dim, rows}, N_WORKGROUPS};
 }
 
-/* The form for many rows, and where that is the tiled one, another form for few. */
+/* Forms that cut the context for few rows, and forms that cut the rows. */
 static const shader_variant *choose_variant(op_kernels *kernels, uint32_t n_rows) {
-    const shader_variant *variant = op_variant_choose(kernels, "attention");
-    if (variant && n_rows <= FEW_ROWS && strcmp(variant->name, "attention_tile") == 0)
-        return op_variant_choose(kernels, "attention_split");
-    return variant;
+    bool few = n_rows <= FEW_ROWS;
+    return op_variant_choose(kernels, few ? "attention_split" : "attention", few ? OP_FEW : OP_MANY, NULL, NULL);
 }
 
 static const op_kernel *get_kernel(op_frame *f, const shader_variant *variant, const op_kernel_params *params) {

@@ -13,8 +13,8 @@ void op_embed(op_frame *f, const op_tensor *w, vk_span tokens, op_rows x) {
     op_kernel_params params = {.n_bindings = 3, .push_bytes = sizeof(struct embed_push)};
     const op_kernel *kernel;
     pum_error error;
-    pum_status status =
-        op_kernel_get(kernels, op_variant_choose(kernels, op_name_for("embed_", w->type).text), &params, &kernel, &error);
+    pum_status status = op_kernel_get(
+        kernels, op_variant_choose(kernels, op_name_for("embed_", w->type).text, OP_MANY, NULL, NULL), &params, &kernel, &error);
     if (status != PUM_OK) op_frame_fail(f, status, "embedding: %s", error.message);
     // A token's row is in one slice; the others leave it alone.
     for (uint32_t i = 0; i < w->n_slices; i++) {

@@ -98,13 +98,13 @@ typedef struct kernel_form {
     const char *part_of_name;
     shape (*shape_of)(const job *j);
     bool (*can)(const op_tensor *w);
-    bool for_few, norms; ///< good for few tokens too; can apply the norm to them
+    bool norms; ///< can apply the norm to few tokens
 } kernel_form;
 static const kernel_form forms[] = {
-    {"_uniform_", shape_of_uniform, blocks_only, true, true},   {"_lanes_", shape_of_lanes, fours_only, true, false},
-    {"_coop_", shape_of_coop, anything, false, false},          {"_tile_", shape_of_tile, anything, false, false},
-    {"_subgroup_", shape_of_subgroup, blocks_only, true, true}, {"_blocks_", shape_of_blocks, blocks_only, true, true},
-    {"matvec_", shape_of_matvec, anything, true, false},
+    {"_uniform_", shape_of_uniform, blocks_only, true},   {"_lanes_", shape_of_lanes, fours_only, false},
+    {"_coop_", shape_of_coop, anything, false},           {"_tile_", shape_of_tile, anything, false},
+    {"_subgroup_", shape_of_subgroup, blocks_only, true}, {"_blocks_", shape_of_blocks, blocks_only, true},
+    {"matvec_", shape_of_matvec, anything, false},
 };
 
 static const kernel_form *form_of(const shader_variant *v) {
@@ -114,16 +114,15 @@ static const kernel_form *form_of(const shader_variant *v) {
     return NULL;
 }
 
-static const shader_variant *first_that_can(op_kernels *kernels, const char *op, const op_tensor *w) {
-    const shader_variant *v = op_variant_choose(kernels, op);
-    while (v && !form_of(v)->can(w)) v = op_variant_after(kernels, v);
-    return v;
-}
+static bool can_multiply(const shader_variant *variant, const void *w) { return form_of(variant)->can(w); }
 
+/* There are forms for few tokens and forms for many. Where none of them is left those of the other kind do. */
 static const shader_variant *choose_variant(op_kernels *kernels, const op_tensor *w, bool swiglu, uint32_t n_tokens) {
-    const shader_variant *many = first_that_can(kernels, op_name_for(swiglu ? "matmul_swiglu_" : "matmul_", w->type).text, w);
-    if (many && (n_tokens > FEW_TOKENS || form_of(many)->for_few)) return many;
-    return first_that_can(kernels, op_name_for(swiglu ? "matvec_swiglu_" : "matvec_", w->type).text, w);
+    op_size size = n_tokens == 1 ? OP_ONE : n_tokens <= FEW_TOKENS ? OP_FEW : OP_MANY;
+    const char *const few = swiglu ? "matvec_swiglu_" : "matvec_", *const many = swiglu ? "matmul_swiglu_" : "matmul_";
+    const char *first = size == OP_MANY ? many : few, *second = size == OP_MANY ? few : many;
+    const shader_variant *v = op_variant_choose(kernels, op_name_for(first, w->type).text, size, can_multiply, w);
+    return v ? v : op_variant_choose(kernels, op_name_for(second, w->type).text, size, can_multiply, w);
 }
 
 /* One dispatch after the other of the same product. */

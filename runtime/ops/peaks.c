@@ -52,7 +52,7 @@ static pum_status measure(vk_commands *commands, peak *p, double *per_s, pum_err
 
 static pum_status get(op_kernels *kernels, const char *op, uint32_t n_bindings, const op_kernel **kernel, pum_error *err) {
     op_kernel_params params = {.n_bindings = n_bindings, .push_bytes = sizeof(struct peak_push)};
-    return op_kernel_get(kernels, op_variant_choose(kernels, op), &params, kernel, err);
+    return op_kernel_get(kernels, op_variant_choose(kernels, op, OP_MANY, NULL, NULL), &params, kernel, err);
 }
 
 pum_status op_measure_peaks(op_kernels *kernels, pum_device_peaks *peaks, pum_error *err) {

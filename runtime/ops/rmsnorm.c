@@ -13,7 +13,7 @@ static uint32_t group_size(const vk_caps *caps, const shader_variant *variant) {
 void op_rmsnorm(op_frame *f, op_rows x, const op_tensor *w, float eps, op_rows y) {
     assert(w->type == TENSOR_F32 && w->n_slices == 1 && w->n_cols == x.n_cols && y.n_cols == x.n_cols && y.n_rows == x.n_rows);
     op_kernels *kernels = op_frame_kernels(f);
-    const shader_variant *variant = op_variant_choose(kernels, "rmsnorm");
+    const shader_variant *variant = op_variant_choose(kernels, "rmsnorm", OP_MANY, NULL, NULL);
     uint32_t constants[] = {group_size(&op_kernels_device(kernels)->caps, variant)};
     struct rmsnorm_push push = {
         .n_cols = x.n_cols,

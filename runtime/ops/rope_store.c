@@ -15,7 +15,8 @@ void op_rope_store(op_frame *f, const op_rope *rope, op_rows qkv, op_position po
     op_kernel_params params = {.n_bindings = 5, .push_bytes = sizeof(struct rope_store_push)};
     const op_kernel *kernel;
     pum_error error;
-    pum_status status = op_kernel_get(kernels, op_variant_choose(kernels, "rope_store"), &params, &kernel, &error);
+    pum_status status =
+        op_kernel_get(kernels, op_variant_choose(kernels, "rope_store", OP_MANY, NULL, NULL), &params, &kernel, &error);
     if (status != PUM_OK) op_frame_fail(f, status, "rope_store: %s", error.message);
 
     for (uint32_t s = 0; s < kv->n_slices; s++) {

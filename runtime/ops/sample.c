@@ -82,7 +82,7 @@ static const op_kernel *get_kernel(op_frame *f, const char *op, bool penalties) 
         .n_bindings = 3, .push_bytes = sizeof(struct sample_push), .constants = constants, .n_constants = 2};
     const op_kernel *kernel;
     pum_error error;
-    pum_status status = op_kernel_get(kernels, op_variant_choose(kernels, op), &params, &kernel, &error);
+    pum_status status = op_kernel_get(kernels, op_variant_choose(kernels, op, OP_ONE, NULL, NULL), &params, &kernel, &error);
     if (status != PUM_OK) op_frame_fail(f, status, "sampling: %s", error.message);
     return kernel;
 }

@@ -16,7 +16,8 @@ static void join(op_frame *f, op_rows up, op_rows h) {
     const op_kernel *kernel;
     pum_error error;
     op_kernels *kernels = op_frame_kernels(f);
-    pum_status status = op_kernel_get(kernels, op_variant_choose(kernels, "swiglu"), &params, &kernel, &error);
+    pum_status status =
+        op_kernel_get(kernels, op_variant_choose(kernels, "swiglu", OP_MANY, NULL, NULL), &params, &kernel, &error);
     if (status != PUM_OK) op_frame_fail(f, status, "SwiGLU: %s", error.message);
     uint32_t n_groups = (push.n_values + THREADS - 1) / THREADS, n_lines = (n_groups + MAX_GROUPS - 1) / MAX_GROUPS;
     op_frame_dispatch(f, &(op_dispatch){

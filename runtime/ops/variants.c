@@ -1,5 +1,6 @@
 #include "ops/variants.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +9,7 @@ static bool is_cpu(const vk_caps *c) { return c->type == PUM_DEVICE_CPU; }
 static bool has_eight_lanes(const vk_caps *c) { return c->subgroup_size >= 8; }
 static bool has_just_eight_lanes(const vk_caps *c) { return c->subgroup_size == 8; }
 static bool has_addresses(const vk_caps *c) { return c->buffer_address && c->int64; }
-/* No feature tells. llvmpipe learned it (2025) shortly before it got cooperative matrices. */
+/* No feature tells: measuring does. llvmpipe learned it (2025) shortly before it got cooperative matrices. */
 static bool loads_scalars(const vk_caps *c) { return is_cpu(c) && c->coopmat; }
 static bool has_subgroup_arithmetic(const vk_caps *c) { return c->subgroup_arithmetic; }
 static bool has_subgroup_ballot(const vk_caps *c) { return c->subgroup_ballot; }
@@ -25,16 +26,16 @@ static bool is_gpu(const vk_caps *c) { return !is_cpu(c); }
 static const struct need {
     const char *word;
     bool (*met)(const vk_caps *caps);
-    bool wish; ///< without it the row can run, but it is not what the table's order chooses
+    bool wish; ///< without it the row can run, but only a measurement chooses it
 } needs_table[] = {
     {"cpu", is_cpu},               // a driver that runs on the CPU: no shared memory in the hot loop, lanes are vector lanes
     {"gpu", is_gpu, .wish = true}, // what a CPU driver only emulates
     {"lanes8",
      has_eight_lanes}, // forms that live on unrolled code in wide registers; SwiftShader has 4 lanes and does not unroll
     {"just_lanes8", has_just_eight_lanes},
-    {"addresses", has_addresses},    // buffer device addresses, and 64-bit integers to reckon with them
-    {"scalar_loads", loads_scalars}, // what is the same for all lanes is loaded once, without a loop over the lanes
-    {"coopmat", has_coopmat},        // cooperative matrices of float16 added in float32
+    {"addresses", has_addresses},                  // buffer device addresses, and 64-bit integers to reckon with them
+    {"scalar_loads", loads_scalars, .wish = true}, // what is the same for all lanes is loaded once, without a loop over the lanes
+    {"coopmat", has_coopmat},                      // cooperative matrices of float16 added in float32
     {"subgroup_arithmetic", has_subgroup_arithmetic},
     {"subgroup_ballot", has_subgroup_ballot},
     {"subgroup_shuffle", has_subgroup_shuffle},
@@ -60,6 +61,20 @@ static bool words_met(const vk_caps *caps, const char *needs, bool wishes) {
 }
 
 bool op_needs_met(const vk_caps *caps, const char *needs) { return words_met(caps, needs, false); }
+bool op_wishes_met(const vk_caps *caps, const char *needs) { return words_met(caps, needs, true); }
+
+/* Whether a list of words with commas between has this one. */
+static bool lists(const char *words, const char *word) {
+    size_t length = strlen(word);
+    for (const char *at = words;; at++) {
+        size_t n = strcspn(at, ",");
+        if (n == length && memcmp(at, word, n) == 0) return true;
+        at += n;
+        if (!*at) return false;
+    }
+}
+
+bool op_variant_serves(const shader_variant *variant, const char *op) { return lists(variant->op, op); }
 
 /* A pipeline that was made, under its variant and constants. */
 typedef struct made_kernel {
@@ -71,7 +86,7 @@ typedef struct made_kernel {
 
 typedef struct forced_variant {
     struct forced_variant *next;
-    const char *op, *variant; ///< rows of the table hold the strings
+    char op[48], variant[48]; ///< no variant: any again
 } forced_variant;
 
 struct op_kernels {
@@ -79,19 +94,23 @@ struct op_kernels {
     pthread_mutex_t lock; ///< of what follows
     made_kernel **made;   ///< [n_shader_variants] lists
     forced_variant *forced;
+    op_variant_knowledge *known; ///< [n_shader_variants]
 };
 
 pum_status op_kernels_create(vk_device *device, op_kernels **kernels, pum_error *err) {
     *kernels = NULL;
     op_kernels *k = calloc(1, sizeof *k);
     made_kernel **made = calloc(n_shader_variants + 1, sizeof *made);
-    if (!k || !made) {
+    op_variant_knowledge *known = calloc(n_shader_variants + 1, sizeof *known);
+    if (!k || !made || !known) {
         free(k);
         free(made);
-        return pum_fail_memory(err, "the table of kernels", sizeof *k + n_shader_variants * sizeof *made);
+        free(known);
+        return pum_fail_memory(err, "the table of kernels", sizeof *k + n_shader_variants * (sizeof *made + sizeof *known));
     }
     k->device = device;
     k->made = made;
+    k->known = known;
     pthread_mutex_init(&k->lock, NULL);
     *kernels = k;
     return PUM_OK;
@@ -112,6 +131,7 @@ void op_kernels_destroy(op_kernels **kernels) {
     }
     pthread_mutex_destroy(&k->lock);
     free(k->made);
+    free(k->known);
     free(k);
     *kernels = NULL;
 }
@@ -124,35 +144,47 @@ static forced_variant *find_forced(op_kernels *k, const char *op) {
     return NULL;
 }
 
-/* The first row from `from` on that may serve the op. */
-static const shader_variant *choose_from(op_kernels *kernels, const char *op, size_t from) {
+/* A later row has to be faster by this factor: what is within it is noise, and the table's order stays. */
+static const double FASTER = 0.95;
+
+/* Whether a row is better than the best one before it. */
+static bool is_better(double time_us, double best_us) { return time_us > 0 && (best_us <= 0 || time_us < FASTER * best_us); }
+
+const shader_variant *op_variant_choose(op_kernels *kernels, const char *op, op_size size, op_variant_can can, const void *user) {
+    const shader_variant *best = NULL;
+    double best_us = 0;
     pthread_mutex_lock(&kernels->lock);
     const forced_variant *forced = find_forced(kernels, op);
-    const char *only = forced ? forced->variant : NULL;
-    pthread_mutex_unlock(&kernels->lock);
-    for (size_t i = from; i < n_shader_variants; i++) {
+    const char *only = forced && forced->variant[0] ? forced->variant : NULL;
+    for (size_t i = 0; i < n_shader_variants; i++) {
         const shader_variant *v = &shader_variants[i];
-        if (strcmp(v->op, op) != 0 || (only && strcmp(v->name, only) != 0)) continue;
-        if (words_met(&kernels->device->caps, v->needs, !only)) return v;
+        const op_variant_knowledge *known = &kernels->known[i];
+        double time_us = known->time_us[size];
+        if (!lists(v->op, op) || (only ? strcmp(v->name, only) != 0 : known->left_out)) continue;
+        if (!words_met(&kernels->device->caps, v->needs, !only && time_us <= 0) || (can && !can(v, user))) continue;
+        if (best && !is_better(time_us, best_us)) continue;
+        best = v;
+        best_us = time_us;
     }
-    return NULL;
+    pthread_mutex_unlock(&kernels->lock);
+    return best;
 }
 
-const shader_variant *op_variant_choose(op_kernels *kernels, const char *op) { return choose_from(kernels, op, 0); }
-
-const shader_variant *op_variant_after(op_kernels *kernels, const shader_variant *variant) {
-    return choose_from(kernels, variant->op, (size_t)(variant - shader_variants) + 1);
+void op_variant_know(op_kernels *kernels, const shader_variant *variant, const op_variant_knowledge *knowledge) {
+    pthread_mutex_lock(&kernels->lock);
+    kernels->known[variant - shader_variants] = *knowledge;
+    pthread_mutex_unlock(&kernels->lock);
 }
 
 void op_variant_force(op_kernels *kernels, const char *op, const char *variant) {
     pthread_mutex_lock(&kernels->lock);
     forced_variant *f = find_forced(kernels, op);
     if (!f && variant && (f = calloc(1, sizeof *f))) {
-        f->op = op;
+        snprintf(f->op, sizeof f->op, "%s", op);
         f->next = kernels->forced;
         kernels->forced = f;
     }
-    if (f) f->variant = variant;
+    if (f) snprintf(f->variant, sizeof f->variant, "%s", variant ? variant : "");
     pthread_mutex_unlock(&kernels->lock);
 }
 

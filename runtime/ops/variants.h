@@ -26,16 +26,33 @@ typedef struct op_kernel_params {
     uint32_t require_subgroup_size; ///< 0: none
 } op_kernel_params;
 
-/// The chosen variant of an op; NULL if there is none that this device can run.
-const shader_variant *op_variant_choose(op_kernels *kernels, const char *op);
-/// The next best of the same op, for what that variant cannot do; NULL at the end.
-const shader_variant *op_variant_after(op_kernels *kernels, const shader_variant *variant);
+/// How many tokens an op works on, as far as that decides which variant is best.
+typedef enum op_size { OP_ONE, OP_FEW, OP_MANY, OP_N_SIZES } op_size; ///< 1, up to 8, more
+
+/// Whether a variant can do what its caller is about to ask of it.
+typedef bool (*op_variant_can)(const shader_variant *variant, const void *user);
+
+/// The best variant of an op: the fastest of those that were measured on this device for that size, else the first one of the
+/// table. can: only those of which it says so; may be NULL. NULL if there is none that this device can run.
+const shader_variant *op_variant_choose(op_kernels *kernels, const char *op, op_size size, op_variant_can can, const void *user);
+/// Whether a variant is one of an op.
+bool op_variant_serves(const shader_variant *variant, const char *op);
+
+/// What is known of a variant on this device.
+typedef struct op_variant_knowledge {
+    bool left_out;              ///< never chosen
+    double time_us[OP_N_SIZES]; ///< of work that is the same for all variants of an op; 0: not measured
+} op_variant_knowledge;
+/// From now on the choice goes by this. Any thread.
+void op_variant_know(op_kernels *kernels, const shader_variant *variant, const op_variant_knowledge *knowledge);
 /// Finds or makes the pipeline of a variant. Constant time after the first use. Errors: PUM_ERR_UNSUPPORTED, PUM_ERR_DEVICE.
 pum_status op_kernel_get(op_kernels *kernels, const shader_variant *variant, const op_kernel_params *params,
                          const op_kernel **kernel, pum_error *err);
 /// Whether a device can run a row with these words in its `needs` column. An unknown word is not met.
 bool op_needs_met(const vk_caps *caps, const char *needs);
-/// For tests: only this variant serves its op (NULL: the table's order again).
+/// Whether it is among those that are chosen before anything was measured.
+bool op_wishes_met(const vk_caps *caps, const char *needs);
+/// For checking and measuring: only this variant serves an op (NULL: as it was).
 void op_variant_force(op_kernels *kernels, const char *op, const char *variant);
 
 #endif

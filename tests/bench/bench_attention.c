@@ -136,9 +136,14 @@ int main(int argc, char **argv) {
     must(op_kernels_create(device, &b.kernels, &error), &error);
     must(op_frame_create(b.kernels, &b.frame, &error), &error);
     const char *variant = getenv("PUMICE_BENCH_VARIANT");
-    if (variant) op_variant_force(b.kernels, "attention", variant);
+    for (size_t i = 0; i < n_shader_variants && variant; i++)
+        for (int few = 0; few < 2; few++) {
+            const char *op = few ? "attention_split" : "attention";
+            if (strcmp(shader_variants[i].name, variant) == 0 && op_variant_serves(&shader_variants[i], op))
+                op_variant_force(b.kernels, op, variant);
+        }
     printf("%s, %s; heads %u/%u, head_dim %u, %u layers; %s\n", device->caps.name, device->caps.driver_version, b.n_head,
-           b.n_head_kv, b.head_dim, b.n_layer, op_variant_choose(b.kernels, "attention")->name);
+           b.n_head_kv, b.head_dim, b.n_layer, op_variant_choose(b.kernels, "attention", OP_MANY, NULL, NULL)->name);
     printf(" depth  decode, ms  read GB/s  first, ms  prefill 512, ms    GFLOP/s  first, ms\n");
     static const uint32_t depths[] = {0, 512, 2048, 8192, 32768};
     for (size_t i = 0; i < sizeof depths / sizeof *depths; i++) {

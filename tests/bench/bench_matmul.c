@@ -138,31 +138,26 @@ static void report(bench *b, const matrices *m, shape s, tensor_type type, const
     fflush(stdout);
 }
 
-static bool starts_with(const char *text, const char *start) { return strncmp(text, start, strlen(start)) == 0; }
-
-/* Every variant that serves this product. The one for few tokens is asked for only where the tiles are the form for many. */
+/* Every variant that serves this product. */
 static void run_shape(bench *b, tensor_type type, shape s, const char *part_of_name) {
-    char many[48], few[48], tile[48];
-    char name[16];
+    char many[48], few[48], name[16];
     snprintf(name, sizeof name, "%s", tensor_type_find(type)->name);
     for (char *c = name; *c; c++)
         if (*c >= 'A' && *c <= 'Z') *c = (char)(*c + 'a' - 'A');
     snprintf(many, sizeof many, s.swiglu ? "matmul_swiglu_%s" : "matmul_%s", name);
     snprintf(few, sizeof few, s.swiglu ? "matvec_swiglu_%s" : "matvec_%s", name);
-    snprintf(tile, sizeof tile, s.swiglu ? "swiglu_tile_%s" : "matmul_tile_%s", name);
     matrices m;
     make_matrices(b, type, s, &m);
     for (size_t i = 0; i < n_shader_variants; i++) {
         const shader_variant *v = &shader_variants[i];
-        bool is_few = strcmp(v->op, few) == 0;
-        if ((!is_few && strcmp(v->op, many) != 0) || !op_needs_met(&op_kernels_device(b->kernels)->caps, v->needs) ||
+        bool is_few = op_variant_serves(v, few), is_many = op_variant_serves(v, many);
+        if ((!is_few && !is_many) || !op_needs_met(&op_kernels_device(b->kernels)->caps, v->needs) ||
             (part_of_name && !strstr(v->name, part_of_name)))
             continue;
-        bool is_tile = starts_with(v->name, tile);
-        op_variant_force(b->kernels, many, is_few ? tile : v->name);
+        if (is_many) op_variant_force(b->kernels, many, v->name);
         if (is_few) op_variant_force(b->kernels, few, v->name);
         for (size_t t = 0; t < sizeof tokens_of_runs / sizeof *tokens_of_runs; t++)
-            if (is_few ? tokens_of_runs[t] <= 4 : !is_tile || tokens_of_runs[t] > 8) report(b, &m, s, type, v, tokens_of_runs[t]);
+            if (tokens_of_runs[t] <= 8 ? is_few : is_many) report(b, &m, s, type, v, tokens_of_runs[t]);
     }
     op_variant_force(b->kernels, many, NULL);
     op_variant_force(b->kernels, few, NULL);

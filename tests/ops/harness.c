@@ -321,7 +321,7 @@ int harness_main(const char *suite, const harness_test *tests, size_t n_tests) {
         size_t n_before = n;
         for (size_t v = 0; v < n_shader_variants && n < MAX_RUNS; v++) {
             const shader_variant *s = &shader_variants[v];
-            if (strcmp(s->op, tests[t].op) != 0) continue;
+            if (!op_variant_serves(s, tests[t].op)) continue;
             if (!op_needs_met(c, s->needs)) {
                 printf("left out: %s needs %s\n", s->name, s->needs);
                 continue;

@@ -92,4 +92,4 @@ static void run_cases(harness *h, const uint32_t *n_tokens, uint32_t n_n_tokens)
 static void test_few(harness *h) { run_cases(h, (const uint32_t[]){1, 3, 2}, 3); }
 static void test_many(harness *h) { run_cases(h, (const uint32_t[]){31, 33, 64, 17}, 4); }
 
-int main(void) { return harness_main("attention", (harness_test[]){{"attention", test_few}, {"attention", test_many}}, 2); }
+int main(void) { return harness_main("attention", (harness_test[]){{"attention_split", test_few}, {"attention", test_many}}, 2); }

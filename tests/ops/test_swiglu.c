@@ -55,19 +55,11 @@ static void test_many(harness *h) {
 
 static void test_few(harness *h) {
     tensor_type type = matmul_case_type(h->op);
-    const char *suffix = h->op + strlen("matvec_swiglu_");
-    char many[48], tile[48];
-    snprintf(many, sizeof many, "matmul_swiglu_%s", suffix);
-    snprintf(tile, sizeof tile, "swiglu_tile_%s", suffix);
-    for (size_t i = 0; i < n_shader_variants; i++)
-        if (strcmp(shader_variants[i].name, tile) == 0)
-            op_variant_force(h->kernels, shader_variants[i].op, shader_variants[i].name);
     for (uint32_t i = 0; i < matmul_case_count(true); i += 2) {
         matmul_case c = matmul_case_get(type, i, true);
         c.add = false;
         run_case(h, &c, type, i / 2 % 3 == 0);
     }
-    op_variant_force(h->kernels, many, NULL);
 }
 
 static void test_different_types(harness *h) {
