@@ -2,6 +2,7 @@
 #include "device.h"
 
 #include "ops/ops.h"
+#include "vk/pipeline_cache.h"
 
 #include <stdlib.h>
 
@@ -9,11 +10,14 @@ pum_status pum_devices(pum_device_info *infos, int capacity, int *n_devices, pum
     return vk_devices(infos, capacity, n_devices, err);
 }
 
-pum_status pum_device_open(const char *which, pum_device **device, pum_error *err) {
+pum_status pum_device_open_with(const pum_device_params *params, pum_device **device, pum_error *err) {
     *device = NULL;
+    pum_device_params p = params ? *params : (pum_device_params){0};
     pum_device *d = calloc(1, sizeof *d);
     if (!d) return pum_fail_memory(err, "a device", sizeof *d);
-    pum_status status = vk_device_open(which, &d->vk, err);
+    pthread_mutex_init(&d->lock, NULL);
+    pum_status status = vk_device_open(p.which, &d->vk, err);
+    if (status == PUM_OK && p.cache_folder) vk_pipeline_cache_open(d->vk, p.cache_folder);
     if (status == PUM_OK) status = op_kernels_create(d->vk, &d->kernels, err);
     if (status != PUM_OK) {
         pum_device_destroy(&d);
@@ -23,12 +27,25 @@ pum_status pum_device_open(const char *which, pum_device **device, pum_error *er
     return PUM_OK;
 }
 
+pum_status pum_device_open(const char *which, pum_device **device, pum_error *err) {
+    return pum_device_open_with(&(pum_device_params){.which = which}, device, err);
+}
+
 void pum_device_destroy(pum_device **device) {
     if (!device || !*device) return;
-    op_kernels_destroy(&(*device)->kernels);
-    vk_device_close(&(*device)->vk);
-    free(*device);
+    pum_device *d = *device;
+    if (d->vk) vk_pipeline_cache_save(d->vk);
+    op_kernels_destroy(&d->kernels);
+    vk_device_close(&d->vk);
+    pthread_mutex_destroy(&d->lock);
+    free(d);
     *device = NULL;
+}
+
+void device_save(pum_device *device) {
+    pthread_mutex_lock(&device->lock);
+    vk_pipeline_cache_save(device->vk);
+    pthread_mutex_unlock(&device->lock);
 }
 
 void pum_device_get_info(pum_device *device, pum_device_info *info) { vk_device_describe(device->vk, info); }

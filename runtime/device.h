@@ -7,6 +7,10 @@
 struct pum_device {
     vk_device *vk;
     op_kernels *kernels;
+    pthread_mutex_t lock; ///< of what is kept in files
 };
+
+/// Keeps what has been compiled for the next time. Any thread.
+void device_save(pum_device *device);
 
 #endif

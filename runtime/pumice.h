@@ -118,6 +118,14 @@ PUM_API pum_status pum_devices(pum_device_info *infos, int capacity, int *n_devi
 /// which    an index ("0"), a part of the name (any case), or NULL: the fastest that is not a CPU driver, else the CPU driver.
 /// Errors: PUM_ERR_NO_VULKAN, PUM_ERR_NO_DEVICE (the message lists what there is), PUM_ERR_DEVICE.
 PUM_API pum_status pum_device_open(const char *which, pum_device **device, pum_error *err);
+
+typedef struct pum_device_params {
+    const char *which;        ///< as pum_device_open
+    const char *cache_folder; ///< where compiled pipelines are kept for the next time, made if it is not there; NULL: nowhere.
+                              ///< Whatever is in it may be deleted at any time
+} pum_device_params;
+/// Opens a device. params may be NULL. Errors as pum_device_open; a cache that cannot be read or written is none.
+PUM_API pum_status pum_device_open_with(const pum_device_params *params, pum_device **device, pum_error *err);
 PUM_API void pum_device_destroy(pum_device **device);
 /// Describes an open device, `available_bytes` as of now.
 PUM_API void pum_device_get_info(pum_device *device, pum_device_info *info);

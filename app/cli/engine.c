@@ -1,5 +1,6 @@
 #include "engine.h"
 
+#include "chat/devices.h"
 #include "chat/models.h"
 
 #include <errno.h>
@@ -36,7 +37,7 @@ bool engine_open_file(engine *e, const options *o) {
 
 bool engine_open_device(engine *e, const options *o) {
     pum_error err;
-    if (pum_device_open(o->device, &e->device, &err) != PUM_OK) return engine_error(&err);
+    if (devices_open(o->device, &e->device, &err) != PUM_OK) return engine_error(&err);
     pum_device_info info;
     pum_device_get_info(e->device, &info);
     if (info.type == PUM_DEVICE_CPU) engine_notice("running on the CPU driver %s: right, but much slower than a GPU", info.name);

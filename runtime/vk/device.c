@@ -1,4 +1,5 @@
 /* Choosing and opening a device. */
+#include "base/cache_file.h"
 #include "base/log.h"
 #include "vk/caps.h"
 #include "vk/instance.h"
@@ -296,8 +297,32 @@ void vk_device_close(vk_device **device) {
         d->fn.vkDestroyDevice(d->handle, NULL);
     }
     pthread_mutex_destroy(&d->queue_lock);
+    free(d->pipeline_cache_path);
     free(d);
     *device = NULL;
+}
+
+/* ---- what is kept about a device */
+
+void vk_device_identity(const vk_device *device, const char *what, char *text, size_t n_bytes) {
+    const vk_caps *c = &device->caps;
+    char uuid[2 * sizeof c->uuid + 1];
+    for (size_t i = 0; i < sizeof c->uuid; i++) snprintf(uuid + 2 * i, 3, "%02x", c->uuid[i]);
+    snprintf(text, n_bytes, "%s of pumice %s; device %04x:%04x %s, subgroups of %u; driver %s %s", what, pum_version(),
+             c->vendor_id, c->device_id, uuid, c->subgroup_size, c->driver, c->driver_version);
+    for (char *at = text; *at; at++)
+        if ((unsigned char)*at < ' ') *at = ' ';
+}
+
+char *vk_device_file(const vk_device *device, const char *folder, const char *what) {
+    const vk_caps *c = &device->caps;
+    uint64_t hash = cache_file_hash(0, c->uuid, sizeof c->uuid);
+    hash = cache_file_hash(hash, c->name, strlen(c->name));
+    hash = cache_file_hash(hash, c->driver, strlen(c->driver));
+    size_t n_bytes = strlen(folder) + strlen(what) + 32;
+    char *path = malloc(n_bytes);
+    if (path) snprintf(path, n_bytes, "%s/%s-%016" PRIx64, folder, what, hash);
+    return path;
 }
 
 void vk_device_describe(vk_device *device, pum_device_info *info) {

@@ -50,6 +50,8 @@ typedef struct vk_device {
     uint32_t queue_family;
     pthread_mutex_t queue_lock;
     VkPipelineCache pipeline_cache;
+    char *pipeline_cache_path;   ///< where it is kept, or NULL: vk/pipeline_cache.h
+    size_t pipeline_cache_bytes; ///< of it there
     VkPhysicalDeviceMemoryProperties memory;
     vk_caps caps;
     _Atomic uint64_t allocated_bytes; ///< of device memory taken by vk_buffer_create, all uses
@@ -67,6 +69,12 @@ pum_status vk_device_open(const char *which, vk_device **device, pum_error *err)
 void vk_device_close(vk_device **device);
 /// Describes the opened device.
 void vk_device_describe(vk_device *device, pum_device_info *info);
+/// One line that is the same as long as what was learnt about the device holds: this build, device, driver and its version.
+/// what: of which kind of knowledge it is.
+void vk_device_identity(const vk_device *device, const char *what, char *text, size_t n_bytes);
+/// A file for that in a folder, which a new version of the driver or of this program replaces: FOLDER/WHAT-…. To be freed with
+/// free(); NULL without memory.
+char *vk_device_file(const vk_device *device, const char *folder, const char *what);
 /// Bytes of device memory that can still be taken: budget less usage where the driver tells, else heap size less our own.
 uint64_t vk_device_available_bytes(vk_device *device);
 

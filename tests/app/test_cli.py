@@ -20,8 +20,8 @@ DATA_HOME = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/shar
 DEFAULT_MODEL = os.path.join(DATA_HOME, "pumice/models/SmolLM2-135M-Instruct.Q4_1.gguf")
 
 
-def pumice(*args, stdin=b"", timeout=120):
-    return subprocess.run([PUMICE, *map(str, args)], input=stdin, capture_output=True, timeout=timeout)
+def pumice(*args, stdin=b"", timeout=120, env=None):
+    return subprocess.run([PUMICE, *map(str, args)], input=stdin, capture_output=True, timeout=timeout, env=env)
 
 
 class Case(unittest.TestCase):
@@ -285,6 +285,28 @@ class BadFiles(Case):
             self.refused(1, ["expected"], "run", "-m", self.path, "-p", "x", "-n", 1)
 
 
+class Cache(Case):
+    """What is kept between runs may go or break at any time."""
+
+    def test_deleted_and_damaged(self):
+        common = ("run", "-m", MODEL, "-p", "Once", "--temp", 0, "-n", 4)
+        expected = self.works(*common).stdout
+        with tempfile.TemporaryDirectory() as home:
+            kept = os.path.join(home, "pumice")
+            environment = {**os.environ, "XDG_CACHE_HOME": home}
+            self.assertEqual(self.works(*common, env=environment).stdout, expected)
+            names = os.listdir(kept)
+            self.assertTrue(any(name.startswith("pipelines-") for name in names), names)
+            for damage in (b"", b"pumice cache 1\n", os.urandom(5000)):
+                for name in names:
+                    with open(os.path.join(kept, name), "wb") as file:
+                        file.write(damage)
+                self.assertEqual(self.works(*common, env=environment).stdout, expected)
+                self.assertEqual(sorted(os.listdir(kept)), sorted(names))
+        for nowhere in ("/proc/nowhere", "/dev/null", "not absolute"):
+            self.assertEqual(self.works(*common, env={**os.environ, "XDG_CACHE_HOME": nowhere, "HOME": "/proc"}).stdout, expected)
+
+
 class DefaultModel(Case):
     def test_one_question(self):
         done = self.works("run", "--chat", "-p", "What is the capital of France?", "--temp", 0)
@@ -326,7 +348,7 @@ def main():
     if probe.returncode != 0 or not any(device["used"] for device in json.loads(probe.stdout)):
         print("skipped: no Vulkan device here: %s" % probe.stderr.decode().strip())
         return 77
-    cases = [DefaultModel] if default_only else [Run, Usage, Json, Tokens, BadFiles]
+    cases = [DefaultModel] if default_only else [Run, Usage, Json, Tokens, BadFiles, Cache]
     load = unittest.defaultTestLoader.loadTestsFromTestCase
     result = unittest.TextTestRunner(stream=sys.stdout, verbosity=2).run(unittest.TestSuite(map(load, cases)))
     return 0 if result.wasSuccessful() else 1
