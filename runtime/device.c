@@ -1,6 +1,7 @@
 /* pum_device: a Vulkan device with its kernels. */
 #include "device.h"
 
+#include "base/log.h"
 #include "ops/ops.h"
 #include "vk/pipeline_cache.h"
 
@@ -19,6 +20,11 @@ pum_status pum_device_open_with(const pum_device_params *params, pum_device **de
     pum_status status = vk_device_open(p.which, &d->vk, err);
     if (status == PUM_OK && p.cache_folder) vk_pipeline_cache_open(d->vk, p.cache_folder);
     if (status == PUM_OK) status = op_kernels_create(d->vk, &d->kernels, err);
+    if (status == PUM_OK) status = check_table_create(&d->table, err);
+    if (status == PUM_OK && p.cache_folder) d->table_path = check_table_file(d->vk, p.cache_folder);
+    if (d->table_path && check_table_read(d->table, d->vk, d->table_path)) check_table_apply(d->table, d->kernels, p.tune);
+    d->params = p;
+    d->params.which = d->params.cache_folder = NULL; // borrowed
     if (status != PUM_OK) {
         pum_device_destroy(&d);
         return status;
@@ -36,6 +42,8 @@ void pum_device_destroy(pum_device **device) {
     pum_device *d = *device;
     if (d->vk) vk_pipeline_cache_save(d->vk);
     op_kernels_destroy(&d->kernels);
+    check_table_destroy(&d->table);
+    free(d->table_path);
     vk_device_close(&d->vk);
     pthread_mutex_destroy(&d->lock);
     free(d);
@@ -46,6 +54,39 @@ void device_save(pum_device *device) {
     pthread_mutex_lock(&device->lock);
     vk_pipeline_cache_save(device->vk);
     pthread_mutex_unlock(&device->lock);
+}
+
+/* ---- checking and timing its kernels */
+
+static pum_status tune(pum_device *d, const check_needs *needs, pum_error *err) {
+    static const double most_s = 8, most_s_cpu = 4;
+    checker *c;
+    pum_status status = checker_create(d->vk, &c, err);
+    if (status != PUM_OK) return status;
+    check_tune_params params = {
+        .needs = needs,
+        .n_repeats = 2,
+        .most_s = d->vk->caps.type == PUM_DEVICE_CPU ? most_s_cpu : most_s,
+        .progress = d->params.tune_progress,
+        .user = d->params.tune_user,
+    };
+    status = check_tune(c, &params, d->table, err);
+    check_table_apply(d->table, d->kernels, true);
+    if (status == PUM_OK && d->table_path) check_table_write(d->table, d->vk, d->table_path);
+    checker_destroy(&c);
+    return status;
+}
+
+pum_status device_tune(pum_device *d, const check_needs *needs, pum_error *err) {
+    if (!d->params.tune || d->vk->unchecked) return PUM_OK;
+    pum_error error;
+    pthread_mutex_lock(&d->lock);
+    bool wanted = check_tune_wanted(d->table, &d->vk->caps, needs);
+    pum_status status = wanted ? tune(d, needs, &error) : PUM_OK;
+    pthread_mutex_unlock(&d->lock);
+    if (status == PUM_ERR_ABORTED) return pum_fail(err, status, "%s", error.message);
+    if (status != PUM_OK) base_log(PUM_LOG_WARNING, "kernels are not timed: %s", error.message);
+    return PUM_OK;
 }
 
 void pum_device_get_info(pum_device *device, pum_device_info *info) { vk_device_describe(device->vk, info); }

@@ -99,6 +99,23 @@ static pum_status model_create(pum_device *device, const pum_model_info *info, p
     return PUM_OK;
 }
 
+static uint64_t needs_bit(tensor_type type) { return (uint64_t)1 << type; }
+static bool has(const char *name, const char *part) { return strstr(name, part) != NULL; }
+
+/* Which kernels the matrices of a file ask for. An embedding may be the head too. */
+static check_needs needs_of_file(const gguf *file) {
+    check_needs needs = {0};
+    for (int i = 0; i < gguf_n_tensors(file); i++) {
+        const gguf_tensor *t = gguf_tensor_at(file, i);
+        if (t->n_dims < 2) continue;
+        bool gated = has(t->name, "ffn_gate") || has(t->name, "ffn_up"), embedding = has(t->name, "token_embd");
+        uint64_t bit = needs_bit(t->type->type);
+        *(gated ? &needs.swiglus : &needs.products) |= bit;
+        if (embedding) needs.embeddings |= bit;
+    }
+    return needs;
+}
+
 static llama_load_params load_params(const pum_model_params *params) {
     return params ? (llama_load_params){params->progress, params->progress_user} : (llama_load_params){0};
 }
@@ -118,7 +135,9 @@ pum_status pum_model_load(pum_device *device, const pum_file *file, const pum_mo
     pum_model *m;
     if ((status = model_create(device, &info, &m, err)) != PUM_OK) return status;
     llama_load_params load = load_params(params);
-    if ((status = llama_weights_load(device->kernels, file_gguf(file), &config, &load, &m->weights, err)) != PUM_OK) {
+    check_needs needs = needs_of_file(file_gguf(file));
+    if ((status = device_tune(device, &needs, err)) != PUM_OK ||
+        (status = llama_weights_load(device->kernels, file_gguf(file), &config, &load, &m->weights, err)) != PUM_OK) {
         pum_model_destroy(&m);
         return status;
     }
@@ -158,7 +177,9 @@ pum_status pum_model_random(pum_device *device, const char *shape, const char *t
     pum_model *m;
     if ((status = model_create(device, &info, &m, err)) != PUM_OK) return status;
     llama_load_params load = load_params(params);
-    if ((status = llama_weights_random(device->kernels, &c, t->type, seed, &load, &m->weights, err)) != PUM_OK) {
+    uint64_t of_type = needs_bit(t->type);
+    if ((status = device_tune(device, &(check_needs){of_type, of_type, of_type}, err)) != PUM_OK ||
+        (status = llama_weights_random(device->kernels, &c, t->type, seed, &load, &m->weights, err)) != PUM_OK) {
         pum_model_destroy(&m);
         return status;
     }

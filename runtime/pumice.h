@@ -37,18 +37,18 @@ extern "C" {
 
 typedef enum pum_status {
     PUM_OK = 0,
-    PUM_ERR_ARGUMENT = -1,      ///< the caller passed something that cannot be meant
-    PUM_ERR_MEMORY = -2,        ///< host memory ran out
-    PUM_ERR_IO = -3,            ///< a file could not be opened, read or mapped
-    PUM_ERR_FORMAT = -4,        ///< a file is not what it claims to be
-    PUM_ERR_UNSUPPORTED = -5,   ///< well-formed, but not something this version or this device can do
-    PUM_ERR_NO_VULKAN = -6,     ///< no Vulkan loader on this machine
-    PUM_ERR_NO_DEVICE = -7,     ///< no Vulkan device, or none that matches
-    PUM_ERR_DEVICE = -8,        ///< a Vulkan call failed or the driver did not do its work
-    PUM_ERR_DEVICE_LOST = -9,   ///< the device was reset or went away
+    PUM_ERR_ARGUMENT = -1,       ///< the caller passed something that cannot be meant
+    PUM_ERR_MEMORY = -2,         ///< host memory ran out
+    PUM_ERR_IO = -3,             ///< a file could not be opened, read or mapped
+    PUM_ERR_FORMAT = -4,         ///< a file is not what it claims to be
+    PUM_ERR_UNSUPPORTED = -5,    ///< well-formed, but not something this version or this device can do
+    PUM_ERR_NO_VULKAN = -6,      ///< no Vulkan loader on this machine
+    PUM_ERR_NO_DEVICE = -7,      ///< no Vulkan device, or none that matches
+    PUM_ERR_DEVICE = -8,         ///< a Vulkan call failed or the driver did not do its work
+    PUM_ERR_DEVICE_LOST = -9,    ///< the device was reset or went away
     PUM_ERR_DEVICE_MEMORY = -10, ///< the device has not enough memory; the message has the numbers
-    PUM_ERR_CONTEXT_FULL = -11, ///< the session has no room for these tokens
-    PUM_ERR_ABORTED = -12,      ///< pum_session_abort or a progress callback asked to stop
+    PUM_ERR_CONTEXT_FULL = -11,  ///< the session has no room for these tokens
+    PUM_ERR_ABORTED = -12,       ///< pum_session_abort or a progress callback asked to stop
 } pum_status;
 
 /// What went wrong, as one sentence without a newline: what, expected, got, what to do. Owned by the caller.
@@ -123,6 +123,10 @@ typedef struct pum_device_params {
     const char *which;        ///< as pum_device_open
     const char *cache_folder; ///< where compiled pipelines are kept for the next time, made if it is not there; NULL: nowhere.
                               ///< Whatever is in it may be deleted at any time
+    bool tune; ///< at the first use of a device check and time the kernels that a model needs, for some seconds, and use the
+               ///< fastest from then on; kept in cache_folder too. false: the order in which the library prefers them
+    pum_progress_fn tune_progress; ///< of that; may be NULL. Kernels
+    void *tune_user;
 } pum_device_params;
 /// Opens a device. params may be NULL. Errors as pum_device_open; a cache that cannot be read or written is none.
 PUM_API pum_status pum_device_open_with(const pum_device_params *params, pum_device **device, pum_error *err);
@@ -135,11 +139,62 @@ PUM_API void pum_device_ignore_results(pum_device *device);
 
 /// What the device can do at best, measured with the library's own read-only and multiply kernels.
 typedef struct pum_device_peaks {
-    double read_gb_per_s;       ///< 10^9 bytes per second
+    double read_gb_per_s;        ///< 10^9 bytes per second
     double multiply_gflop_per_s; ///< 10^9 operations per second, an addition and a multiplication counted as two
 } pum_device_peaks;
 /// Takes about a second. Errors: PUM_ERR_DEVICE, PUM_ERR_DEVICE_MEMORY.
 PUM_API pum_status pum_device_measure_peaks(pum_device *device, pum_device_peaks *peaks, pum_error *err);
+
+/// What is known of a kernel on a device.
+typedef enum pum_verdict {
+    PUM_VERDICT_NONE, ///< not tried yet
+    PUM_VERDICT_OK,
+    PUM_VERDICT_WRONG,        ///< other results than the reference's, or something written that should not be
+    PUM_VERDICT_UNREPEATABLE, ///< the same work gave different bits
+    PUM_VERDICT_FAILED,       ///< did not compile, or the driver reported an error
+    PUM_VERDICT_CRASHED,
+    PUM_VERDICT_HUNG,
+    PUM_VERDICT_UNSUPPORTED, ///< needs what the device does not have
+} pum_verdict;
+
+/// What was found about a kernel, for an operation on so many tokens.
+typedef struct pum_variant_report {
+    char op[48];
+    const char *variant; ///< static storage
+    const char *tokens;  ///< "1", "2-8" or "many"
+    pum_verdict verdict;
+    double max_error_ratio; ///< largest error as a part of what roundings explain
+    double time_us;         ///< of work that is the same for all variants of an op; 0: not timed
+    bool chosen;
+    char message[200]; ///< what is wrong; empty where nothing is
+} pum_variant_report;
+
+typedef enum pum_device_verdict {
+    PUM_DEVICE_OK,
+    PUM_DEVICE_PARTLY,   ///< some kernels are left out, others do their work
+    PUM_DEVICE_UNUSABLE, ///< an operation has no kernel that is right
+} pum_device_verdict;
+
+typedef struct pum_device_report {
+    pum_device_verdict verdict;
+    double mean_kl;       ///< of a tiny model's probabilities to those of a float64 reference; NaN where it cannot run
+    double mean_kl_limit; ///< that it must not exceed
+    int n_variants;
+    pum_variant_report *variants; ///< [n_variants]
+} pum_device_report;
+
+typedef struct pum_device_check_params {
+    bool full;                ///< every shape 50 times, not 3
+    pum_progress_fn progress; ///< kernels; may be NULL
+    void *user;
+} pum_device_check_params;
+/// Checks every kernel that the device can run, and times those that there is a choice of. From then on the device chooses by
+/// what was found, and so does the next program that opens it with the same cache_folder. Takes up to a minute on a CPU driver.
+/// params may be NULL. *report is to be freed with pum_device_report_destroy. Errors: PUM_ERR_MEMORY, PUM_ERR_DEVICE_LOST,
+/// PUM_ERR_ABORTED. No model may be in use on the device meanwhile.
+PUM_API pum_status pum_device_check(pum_device *device, const pum_device_check_params *params, pum_device_report **report,
+                                    pum_error *err);
+PUM_API void pum_device_report_destroy(pum_device_report **report);
 
 /* ------------------------------------------------------------------ model files */
 
@@ -192,12 +247,14 @@ PUM_API int pum_file_value(const pum_file *file, int index, char *text, size_t t
 /// device   may be NULL.
 /// Errors: PUM_ERR_UNSUPPORTED or PUM_ERR_FORMAT if the file is no model that could be loaded.
 PUM_API pum_status pum_file_plan(const pum_file *file, pum_device *device, int n_ctx, pum_plan *plan, pum_error *err);
-/// Makes the file's tokenizer, which outlives the file. Errors: PUM_ERR_FORMAT, PUM_ERR_UNSUPPORTED (unknown rules), PUM_ERR_MEMORY.
+/// Makes the file's tokenizer, which outlives the file. Errors: PUM_ERR_FORMAT, PUM_ERR_UNSUPPORTED (unknown rules),
+/// PUM_ERR_MEMORY.
 PUM_API pum_status pum_file_tokenizer(const pum_file *file, pum_tokenizer **tokenizer, pum_error *err);
 
 /* ------------------------------------------------------------------ tokenizer */
 
-/* Immutable once made: any number of threads may share one. SentencePiece BPE with byte fallback, or byte-level BPE (arXiv:1508.07909). */
+/* Immutable once made: any number of threads may share one. SentencePiece BPE with byte fallback, or byte-level BPE
+ * (arXiv:1508.07909). */
 
 PUM_API void pum_tokenizer_destroy(pum_tokenizer **tokenizer);
 PUM_API int pum_tokenizer_n_vocab(const pum_tokenizer *tokenizer);
@@ -226,23 +283,24 @@ PUM_API pum_status pum_tokenizer_encode(const pum_tokenizer *tokenizer, const ch
 /// Returns the length; *bytes belongs to the tokenizer. An id outside the vocabulary gives 0.
 PUM_API size_t pum_tokenizer_bytes(const pum_tokenizer *tokenizer, int32_t token, bool special, const char **bytes);
 
-/// Turns tokens back into bytes, so that it undoes pum_tokenizer_encode without BOS (the space that SentencePiece puts first is removed).
-/// *text    new, zero-terminated, *text_bytes long without the zero; to be freed with pum_free.
-/// Errors: PUM_ERR_ARGUMENT for an id outside the vocabulary, PUM_ERR_MEMORY.
+/// Turns tokens back into bytes, so that it undoes pum_tokenizer_encode without BOS (the space that SentencePiece puts first is
+/// removed). *text    new, zero-terminated, *text_bytes long without the zero; to be freed with pum_free. Errors:
+/// PUM_ERR_ARGUMENT for an id outside the vocabulary, PUM_ERR_MEMORY.
 PUM_API pum_status pum_tokenizer_decode(const pum_tokenizer *tokenizer, const int32_t *tokens, size_t n_tokens, bool special,
                                         char **text, size_t *text_bytes, pum_error *err);
 
 /// Text of a running generation: whole characters only, and nothing of a stop string.
 typedef struct pum_stream pum_stream;
-/// stops    [n_stops] strings, copied; empty ones are left out. first: whether the text starts here, so that SentencePiece's first space goes.
-/// The tokenizer must outlive the stream.
+/// stops    [n_stops] strings, copied; empty ones are left out. first: whether the text starts here, so that SentencePiece's
+/// first space goes. The tokenizer must outlive the stream.
 PUM_API pum_status pum_stream_create(const pum_tokenizer *tokenizer, const char *const *stops, size_t n_stops, bool first,
                                      pum_stream **stream, pum_error *err);
 PUM_API void pum_stream_destroy(pum_stream **stream);
 /// Adds a token. *text is what may be shown now, zero-terminated, owned by the stream until the next call, possibly empty.
 /// *stopped is set once a stop string is complete; what follows it is never shown. Broken UTF-8 comes out as U+FFFD.
 PUM_API pum_status pum_stream_push(pum_stream *stream, int32_t token, const char **text, bool *stopped, pum_error *err);
-/// Gives what was held back (the beginning of a stop string that did not come, an unfinished character as U+FFFD). Call it once, at the end.
+/// Gives what was held back (the beginning of a stop string that did not come, an unfinished character as U+FFFD). Call it once,
+/// at the end.
 PUM_API const char *pum_stream_finish(pum_stream *stream);
 
 /* ------------------------------------------------------------------ chat formatting */
@@ -260,8 +318,8 @@ typedef struct pum_chat_message {
 PUM_API pum_status pum_chat_text(const pum_file *file, const pum_chat_message *messages, size_t n_messages, bool generate,
                                  char **text, pum_error *err);
 
-/// As pum_chat_text, tokenized. Only the template's own markers become special tokens: a marker inside a message stays plain text.
-/// *tokens    new, with BOS where the file or template says so; to be freed with pum_free.
+/// As pum_chat_text, tokenized. Only the template's own markers become special tokens: a marker inside a message stays plain
+/// text. *tokens    new, with BOS where the file or template says so; to be freed with pum_free.
 PUM_API pum_status pum_chat_tokens(const pum_file *file, const pum_tokenizer *tokenizer, const pum_chat_message *messages,
                                    size_t n_messages, bool generate, int32_t **tokens, size_t *n_tokens, pum_error *err);
 
@@ -297,12 +355,12 @@ PUM_API pum_status pum_model_plan(const pum_model *model, int n_ctx, pum_plan *p
 typedef struct pum_sampler pum_sampler;
 
 typedef struct pum_sampler_params {
-    float temp;  ///< 0: greedy
-    int top_k;   ///< 0: off
-    float top_p; ///< 1: off
-    float min_p; ///< 0: off
+    float temp;                                                ///< 0: greedy
+    int top_k;                                                 ///< 0: off
+    float top_p;                                               ///< 1: off
+    float min_p;                                               ///< 0: off
     float repeat_penalty, presence_penalty, frequency_penalty; ///< 1, 0, 0: off
-    int penalty_last_n; ///< how many of the last tokens the penalties look at; -1: all
+    int penalty_last_n;                                        ///< how many of the last tokens the penalties look at; -1: all
     uint64_t seed;
 } pum_sampler_params;
 
@@ -326,13 +384,15 @@ typedef struct pum_session pum_session;
 
 typedef struct pum_session_params {
     int n_ctx;   ///< -1: min(the model's, 4096); 0: as much as the model and memory allow
-    int n_chunk; ///< tokens of one prefill chunk at most; 0: the library's choice. The result does not depend on it but for near ties.
+    int n_chunk; ///< tokens of one prefill chunk at most; 0: the library's choice. The result does not depend on it but for near
+                 ///< ties.
     pum_progress_fn progress; ///< tokens of an append; may be NULL
     void *progress_user;
 } pum_session_params;
 
 /// params   may be NULL. Errors: PUM_ERR_DEVICE_MEMORY (with numbers and a remedy), PUM_ERR_ARGUMENT (n_ctx over the model's).
-PUM_API pum_status pum_session_create(const pum_model *model, const pum_session_params *params, pum_session **session, pum_error *err);
+PUM_API pum_status pum_session_create(const pum_model *model, const pum_session_params *params, pum_session **session,
+                                      pum_error *err);
 PUM_API void pum_session_destroy(pum_session **session);
 PUM_API int pum_session_n_ctx(const pum_session *session);
 /// Tokens on the timeline.
@@ -342,14 +402,16 @@ PUM_API const int32_t *pum_session_tokens(const pum_session *session);
 
 /// Appends tokens to the timeline and computes the logits of the last one.
 /// tokens   [n_tokens] ids in [0, n_vocab); borrowed for this call. n_tokens >= 1.
-/// Errors: PUM_ERR_CONTEXT_FULL if n_past + n_tokens > n_ctx, PUM_ERR_ARGUMENT for an id outside the vocabulary: the session is unchanged.
-/// PUM_ERR_ABORTED: the finished chunks stay, pum_session_n_past tells how many tokens; append the rest to go on.
+/// Errors: PUM_ERR_CONTEXT_FULL if n_past + n_tokens > n_ctx, PUM_ERR_ARGUMENT for an id outside the vocabulary: the session is
+/// unchanged. PUM_ERR_ABORTED: the finished chunks stay, pum_session_n_past tells how many tokens; append the rest to go on.
 /// PUM_ERR_DEVICE, PUM_ERR_DEVICE_LOST: as for ABORTED.
 /// Blocks until the device is done.
 PUM_API pum_status pum_session_append(pum_session *session, const int32_t *tokens, int n_tokens, pum_error *err);
 /// As pum_session_append, and writes the logits after each token to logits [n_tokens][n_vocab].
-PUM_API pum_status pum_session_append_logits(pum_session *session, const int32_t *tokens, int n_tokens, float *logits, pum_error *err);
-/// The logits [n_vocab] after the last token; valid until the session changes. NULL right after create, rewind or a failed append.
+PUM_API pum_status pum_session_append_logits(pum_session *session, const int32_t *tokens, int n_tokens, float *logits,
+                                             pum_error *err);
+/// The logits [n_vocab] after the last token; valid until the session changes. NULL right after create, rewind or a failed
+/// append.
 PUM_API const float *pum_session_logits(const pum_session *session);
 /// Chooses the next token from the logits; appends nothing. Errors: PUM_ERR_ARGUMENT when there are no logits.
 PUM_API pum_status pum_session_sample(pum_session *session, pum_sampler *sampler, int32_t *token, pum_error *err);
@@ -361,8 +423,8 @@ typedef enum pum_decode_path {
 } pum_decode_path;
 
 typedef struct pum_generate_params {
-    int n_tokens;                                  ///< to choose at most; -1: no limit
-    const int32_t *stop_tokens;                    ///< [n_stop_tokens] ids that end it
+    int n_tokens;               ///< to choose at most; -1: no limit
+    const int32_t *stop_tokens; ///< [n_stop_tokens] ids that end it
     int n_stop_tokens;
     bool (*on_token)(void *user, int32_t token); ///< gets each token as it comes; false ends it; may be NULL
     void *user;
@@ -377,12 +439,12 @@ typedef enum pum_end {
 } pum_end;
 
 /// Chooses tokens one after the other, each from the logits behind the one before. The sampler accepts what is handed out.
-/// The session must have logits: append a prompt first. Afterwards it has none, and the timeline holds all that was handed out but the
-/// last token, which stands at the head of whatever is appended next.
-/// Where the tokens are chosen on the device or on the host, they are the same but for near ties of float32.
-/// Errors: PUM_ERR_ARGUMENT when there are no logits; PUM_ERR_ABORTED and the others as for pum_session_append: what was handed out stays.
-PUM_API pum_status pum_session_generate(pum_session *session, pum_sampler *sampler, const pum_generate_params *params, pum_end *end,
-                                        pum_error *err);
+/// The session must have logits: append a prompt first. Afterwards it has none, and the timeline holds all that was handed out
+/// but the last token, which stands at the head of whatever is appended next. Where the tokens are chosen on the device or on the
+/// host, they are the same but for near ties of float32. Errors: PUM_ERR_ARGUMENT when there are no logits; PUM_ERR_ABORTED and
+/// the others as for pum_session_append: what was handed out stays.
+PUM_API pum_status pum_session_generate(pum_session *session, pum_sampler *sampler, const pum_generate_params *params,
+                                        pum_end *end, pum_error *err);
 /// Cuts the timeline back to its first n_past tokens; costs nothing. Errors: PUM_ERR_ARGUMENT if n_past is not in [0, now].
 PUM_API pum_status pum_session_rewind(pum_session *session, int n_past, pum_error *err);
 /// Makes the append that is running, or else the next one, stop soon with PUM_ERR_ABORTED. Any thread.
@@ -391,17 +453,17 @@ PUM_API void pum_session_abort(pum_session *session);
 PUM_API void pum_session_clear_abort(pum_session *session);
 
 typedef struct pum_stats {
-    uint64_t prefill_tokens, decode_tokens;   ///< appends of several tokens, of one
-    double prefill_ms, decode_ms;             ///< wall time of those
-    double host_us_per_token;                 ///< CPU time of the calling thread for one decoded token
+    uint64_t prefill_tokens, decode_tokens;            ///< appends of several tokens, of one
+    double prefill_ms, decode_ms;                      ///< wall time of those
+    double host_us_per_token;                          ///< CPU time of the calling thread for one decoded token
     uint32_t dispatches_per_token, barriers_per_token; ///< of the last decoded token
-    uint64_t device_bytes;                    ///< taken on the device: weights, KV, scratch
-    uint64_t plan_bytes;                      ///< what the plan said
-    uint64_t weight_bytes_per_token;          ///< weights that one decoded token must read
-    uint64_t kv_bytes_per_position;           ///< KV bytes that one decoded token must read for each token before it
-    double flop_per_token;                    ///< 2 x the weights that a token multiplies with; attention not counted
-    double load_ms;                           ///< of the model
-    uint64_t load_host_bytes;                 ///< the most that loading held in host memory: heap and staging, not the map
+    uint64_t device_bytes;                             ///< taken on the device: weights, KV, scratch
+    uint64_t plan_bytes;                               ///< what the plan said
+    uint64_t weight_bytes_per_token;                   ///< weights that one decoded token must read
+    uint64_t kv_bytes_per_position;                    ///< KV bytes that one decoded token must read for each token before it
+    double flop_per_token;                             ///< 2 x the weights that a token multiplies with; attention not counted
+    double load_ms;                                    ///< of the model
+    uint64_t load_host_bytes; ///< the most that loading held in host memory: heap and staging, not the map
 } pum_stats;
 PUM_API void pum_session_get_stats(const pum_session *session, pum_stats *stats);
 PUM_API void pum_session_reset_stats(pum_session *session);

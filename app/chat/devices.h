@@ -4,7 +4,8 @@
 
 #include "pumice.h"
 
-/// which: as pum_device_open, and so are the errors.
-pum_status devices_open(const char *which, pum_device **device, pum_error *err);
+/// which: as pum_device_open, and so are the errors. tune: whether kernels are timed at the device's first use; progress, which
+/// may be NULL, is told of that.
+pum_status devices_open(const char *which, bool tune, pum_progress_fn progress, void *user, pum_device **device, pum_error *err);
 
 #endif

@@ -12,5 +12,6 @@ int command_tokenize(options *o);
 int command_detokenize(options *o);
 int command_logits(options *o);
 int command_bench(options *o);
+int command_doctor(options *o);
 
 #endif

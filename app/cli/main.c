@@ -18,6 +18,7 @@ static const struct command {
     {"tokenize", "turn standard input into token ids", FOR_TOKENIZE, command_tokenize},
     {"detokenize", "turn token ids on standard input into text", FOR_DETOKENIZE, command_detokenize},
     {"logits", "write the logits after each token to a file", FOR_LOGITS, command_logits},
+    {"doctor", "check the kernels on this device, and show which are used", FOR_DOCTOR, command_doctor},
     {"bench", "measure prefill and decode", FOR_BENCH, command_bench},
 };
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

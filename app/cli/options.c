@@ -24,7 +24,7 @@ typedef struct row {
 
 static const row rows[] = {
     {"-m", TEXT, AT(model), MODELS, 0, 0, "FILE", "the model; default: the default model"},
-    {"--device", TEXT, AT(device), FOR_RUN | FOR_CHAT | FOR_INFO | FOR_LOGITS | FOR_BENCH, 0, 0, "N|NAME",
+    {"--device", TEXT, AT(device), FOR_RUN | FOR_CHAT | FOR_INFO | FOR_LOGITS | FOR_BENCH | FOR_DOCTOR, 0, 0, "N|NAME",
      "by index or part of the name; default: the fastest that is not a CPU driver"},
     {"--ctx", INTEGER, AT(n_ctx), FOR_RUN | FOR_CHAT | FOR_INFO | FOR_LOGITS, 0, INT32_MAX, "N",
      "context length; default: min(the model's, 4096); 0: as much as fits"},
@@ -62,7 +62,10 @@ static const row rows[] = {
     {"--path", TEXT, AT(path), FOR_BENCH, 0, 0, "gpu, host on a CPU driver", "where tokens are chosen: gpu or host"},
     {"--host-only", FLAG, AT(host_only), FOR_BENCH, 0, 0, NULL,
      "for devices that accept work and do nothing: no peaks, no results"},
-    {"--json", FLAG, AT(json), FOR_DEVICES | FOR_INFO | FOR_BENCH, 0, 0, NULL, "print JSON"},
+    {"--no-tune", FLAG, AT(no_tune), FOR_RUN | FOR_CHAT | FOR_LOGITS | FOR_BENCH, 0, 0, NULL,
+     "do not time kernels at a device's first use, nor go by such times"},
+    {"--full", FLAG, AT(full), FOR_DOCTOR, 0, 0, NULL, "run everything 50 times"},
+    {"--json", FLAG, AT(json), FOR_DEVICES | FOR_INFO | FOR_BENCH | FOR_DOCTOR, 0, 0, NULL, "print JSON"},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };
 

@@ -17,7 +17,7 @@ typedef struct options {
     int n_depths;
     pum_sampler_params sampling;
     bool seed_given;
-    bool echo, chat, json, special, no_bos, host_only;
+    bool echo, chat, json, special, no_bos, host_only, no_tune, full;
 } options;
 
 /// Which commands an option belongs to.
@@ -30,6 +30,7 @@ typedef enum command_set {
     FOR_DETOKENIZE = 32,
     FOR_LOGITS = 64,
     FOR_BENCH = 128,
+    FOR_DOCTOR = 256,
 } command_set;
 
 /// Fills options from argv [argc] (without program and command). Returns false after a sentence on stderr: exit with 2.

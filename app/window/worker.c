@@ -119,7 +119,7 @@ static void load(worker *w, const char *given) {
     pum_status status = models_find(given, path, &err);
     if (status == PUM_OK) status = pum_file_open(path, &fresh.file, &err);
     if (status == PUM_OK) status = pum_file_tokenizer(fresh.file, &fresh.tokenizer, &err);
-    if (status == PUM_OK && !w->device) status = devices_open(w->device_name, &w->device, &err);
+    if (status == PUM_OK && !w->device) status = devices_open(w->device_name, true, NULL, NULL, &w->device, &err);
     if (status == PUM_OK) status = pum_model_load(w->device, fresh.file, &params, &fresh.model, &err);
     conversation_params talk = {.file = fresh.file,
                                 .tokenizer = fresh.tokenizer,

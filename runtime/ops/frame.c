@@ -119,6 +119,7 @@ static void land(op_frame *f, flight *fl) {
     uint64_t ns = 0;
     pum_status status = vk_commands_wait(fl->commands, &ns, &error);
     keep(f, status, &error);
+    f->counts.device_ns += (double)ns;
     // A driver may compile at the first dispatch: such a time is an outlier, and the average forgets it soon.
     if (status == PUM_OK && ns > 0 && fl->cost > 0) {
         double measured = (double)ns / fl->cost;

@@ -36,6 +36,7 @@ pum_status op_frame_end(op_frame *frame, pum_error *err);
 
 typedef struct op_frame_counts {
     uint32_t dispatches, barriers, submissions;
+    double device_ns; ///< time of the submissions on the device, for frames that are not recorded; 0 where it cannot be known
 } op_frame_counts;
 /// Of the frame that ended last.
 op_frame_counts op_frame_get_counts(const op_frame *frame);

@@ -1,7 +1,7 @@
 #include "ops/matmul_cases.h"
 
-#include "reference/matmul.h"
-#include "reference/rmsnorm.h"
+#include "check/reference/matmul.h"
+#include "check/reference/rmsnorm.h"
 
 #include <string.h>
 

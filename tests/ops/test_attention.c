@@ -3,7 +3,7 @@
 #include "ops/harness.h"
 
 #include "gguf/types.h"
-#include "reference/attention.h"
+#include "check/reference/attention.h"
 
 #include <string.h>
 

@@ -1,7 +1,7 @@
 /* y = x * w / sqrt(mean x² + eps) over awkward widths, in place and not, and in views that begin inside a buffer. */
 #include "ops/harness.h"
 
-#include "reference/rmsnorm.h"
+#include "check/reference/rmsnorm.h"
 
 #include <math.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 #include "ops/harness.h"
 
 #include "gguf/types.h"
-#include "reference/rope.h"
+#include "check/reference/rope.h"
 
 #include <math.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* h = silu(Wgate x) * (Wup x), with gate and up of one type, which one kernel makes, and of different types, which take three. */
 #include "ops/matmul_cases.h"
 
-#include "reference/swiglu.h"
+#include "check/reference/swiglu.h"
 
 #include <stdio.h>
 #include <string.h>

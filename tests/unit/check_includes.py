@@ -16,7 +16,8 @@ BELOW = {
     "vk": {"base"},
     "ops": {"vk", "gguf", "base", "shaders"},
     "llama": {"ops", "gguf", "base"},
-    ".": {"llama", "ops", "vk", "gguf", "text", "sample", "base"},
+    "check": {"llama", "ops", "vk", "gguf", "base"},
+    ".": {"check", "llama", "ops", "vk", "gguf", "text", "sample", "base"},
 }
 # Names that a folder must not know.
 FOREIGN = {

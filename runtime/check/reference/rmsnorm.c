@@ -1,4 +1,4 @@
-#include "reference/rmsnorm.h"
+#include "check/reference/rmsnorm.h"
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-#include "reference/rope.h"
+#include "check/reference/rope.h"
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-#include "reference/matmul.h"
+#include "check/reference/matmul.h"
 
 #include <math.h>
 

@@ -1,4 +1,4 @@
-#include "reference/attention.h"
+#include "check/reference/attention.h"
 
 #include "gguf/types.h"
 

@@ -1,4 +1,4 @@
-#include "reference/swiglu.h"
+#include "check/reference/swiglu.h"
 
 #include <math.h>
 

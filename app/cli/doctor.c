@@ -1,0 +1,89 @@
+/* pumice doctor: whether the kernels are right on this device, and which of them it uses. */
+#include "commands.h"
+#include "json.h"
+
+#include <math.h>
+#include <stdio.h>
+
+static const char *const verdict_names[] = {"none", "ok", "wrong", "unrepeatable", "failed", "crashed", "hung", "unsupported"};
+static const char *const device_verdict_names[] = {"ok", "partly", "unusable"};
+
+static bool on_progress(void *user, uint64_t done, uint64_t total) {
+    (void)user;
+    if (done == 0) engine_notice("checking %llu kernels on this device", (unsigned long long)total);
+    return !engine_interrupted();
+}
+
+static json_t *variant_json(const pum_variant_report *v) {
+    json_t *o = json_object();
+    json_object_set_new(o, "op", json_text(v->op));
+    json_object_set_new(o, "variant", json_text(v->variant));
+    json_object_set_new(o, "tokens", json_text(v->tokens));
+    json_object_set_new(o, "verdict", json_text(verdict_names[v->verdict]));
+    bool tried = v->verdict != PUM_VERDICT_UNSUPPORTED && v->verdict != PUM_VERDICT_NONE;
+    json_object_set_new(o, "max_error_ratio", tried ? json_number(v->max_error_ratio) : json_null());
+    json_object_set_new(o, "time_us", v->time_us > 0 ? json_number(v->time_us) : json_null());
+    json_object_set_new(o, "chosen", json_boolean(v->chosen));
+    json_object_set_new(o, "message", v->message[0] ? json_text(v->message) : json_null());
+    return o;
+}
+
+static int print_json(const pum_device_info *d, const pum_device_report *r) {
+    json_t *o = json_object(), *variants = json_array();
+    json_object_set_new(o, "device", json_text(d->name));
+    json_object_set_new(o, "driver", json_text(d->driver));
+    json_object_set_new(o, "driver_version", json_text(d->driver_version));
+    json_object_set_new(o, "version", json_text(pum_version()));
+    json_object_set_new(o, "verdict", json_text(device_verdict_names[r->verdict]));
+    json_object_set_new(o, "mean_kl", json_number(r->mean_kl));
+    json_object_set_new(o, "mean_kl_limit", json_number(r->mean_kl_limit));
+    for (int i = 0; i < r->n_variants; i++) json_array_append_new(variants, variant_json(&r->variants[i]));
+    json_object_set_new(o, "variants", variants);
+    return json_print(o);
+}
+
+static void print_variant(const pum_variant_report *v) {
+    char time[24] = "";
+    if (v->time_us > 0) snprintf(time, sizeof time, "%.0f", v->time_us);
+    printf("%c %-20s %-5s %-26s %-12s", v->chosen ? '*' : ' ', v->op, v->tokens, v->variant, verdict_names[v->verdict]);
+    if (v->verdict != PUM_VERDICT_UNSUPPORTED) printf(" %8.3f %10s", v->max_error_ratio, time);
+    printf("%s%s\n", v->message[0] ? "  " : "", v->message);
+}
+
+static int print_text(const pum_device_info *d, const pum_device_report *r) {
+    printf("%s, %s %s\npumice %s\n\n", d->name, d->driver, d->driver_version, pum_version());
+    printf("  %-20s %-5s %-26s %-12s %8s %10s\n", "op", "tokens", "variant (*: chosen)", "verdict", "error", "time, us");
+    for (int i = 0; i < r->n_variants; i++) print_variant(&r->variants[i]);
+    printf("\nerror: the largest one, as a part of what roundings explain\n");
+    if (isfinite(r->mean_kl))
+        printf("mean KL of a tiny model to the float64 reference: %.2g, at most %.2g allowed\n", r->mean_kl, r->mean_kl_limit);
+    printf("verdict: %s\n", device_verdict_names[r->verdict]);
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+int command_doctor(options *o) {
+    engine e = {0};
+    pum_error err;
+    pum_device_report *report = NULL;
+    pum_device_check_params params = {.full = o->full, .progress = on_progress};
+    if (!engine_open_device(&e, o)) return 1;
+    engine_catch_interrupt(NULL);
+    int status = 1;
+    if (pum_device_check(e.device, &params, &report, &err) != PUM_OK) {
+        engine_error(&err);
+    } else {
+        pum_device_info info;
+        pum_device_get_info(e.device, &info);
+        status = o->json ? print_json(&info, report) : print_text(&info, report);
+        if (report->verdict == PUM_DEVICE_UNUSABLE) {
+            fprintf(stderr,
+                    "pumice: error: %s: an operation has no kernel that is right on this device; update its driver, or choose "
+                    "another with --device\n",
+                    info.name);
+            status = 1;
+        }
+    }
+    pum_device_report_destroy(&report);
+    engine_close(&e);
+    return status;
+}

@@ -1,0 +1,46 @@
+/* What is known of the kernels of a device: checked and timed once, kept in a file, and what the choice goes by. */
+#ifndef CHECK_TUNE_H
+#define CHECK_TUNE_H
+
+#include "check/check.h"
+
+/// The results of all variants. One thread at a time.
+typedef struct check_table check_table;
+pum_status check_table_create(check_table **table, pum_error *err);
+void check_table_destroy(check_table **table);
+/// Of a variant and size. verdict PUM_VERDICT_NONE: not tried.
+check_result *check_table_at(const check_table *table, const shader_variant *variant, op_size size);
+void check_table_clear(check_table *table);
+
+/// Has the choice go by the table: what did not pass is left out; times count if use_times.
+void check_table_apply(const check_table *table, op_kernels *kernels, bool use_times);
+
+/// Where the table of a device is kept in a folder; to be freed with free(). NULL without memory.
+char *check_table_file(const vk_device *device, const char *folder);
+/// Reads what check_table_write has written for this device, driver and build. A file that is damaged or of another is dropped,
+/// and the log says so. Returns whether it was read.
+bool check_table_read(check_table *table, const vk_device *device, const char *path);
+void check_table_write(const check_table *table, const vk_device *device, const char *path);
+
+/// Of which ops a model has need, by the types of its weights: bit t for tensor_type t. Ops without weights are always meant.
+typedef struct check_needs {
+    uint64_t products, swiglus, embeddings;
+} check_needs;
+bool check_needed(const check_needs *needs, const check_job *job);
+
+typedef struct check_tune_params {
+    const check_needs *needs; ///< NULL: all ops
+    uint32_t n_repeats;
+    double most_s; ///< 0: everything is checked, and timed where there is a choice. Else after so many seconds the table's order
+                   ///< is good enough for what is left, the time is taken of what is likely to be chosen, and only what is chosen
+                   ///< is checked
+    pum_progress_fn progress;
+    void *user;
+} check_tune_params;
+/// Whether something of that is not tried yet.
+bool check_tune_wanted(const check_table *table, const vk_caps *caps, const check_needs *needs);
+/// Checks what is not tried yet, and times it where there is a choice. A warning in the log names each variant that did not pass.
+/// Errors: PUM_ERR_MEMORY, PUM_ERR_DEVICE_LOST, PUM_ERR_ABORTED.
+pum_status check_tune(checker *c, const check_tune_params *params, check_table *table, pum_error *err);
+
+#endif

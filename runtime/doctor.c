@@ -1,0 +1,95 @@
+/* pum_device_check: what `pumice doctor` shows. */
+#include "device.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { QUICK_REPEATS = 3, FULL_REPEATS = 50 };
+
+static bool serves_at(const shader_variant *v, const check_job *job) { return op_variant_serves(v, job->op); }
+
+static size_t count_rows(const check_job *jobs, size_t n_jobs) {
+    size_t n = 0;
+    for (size_t i = 0; i < n_jobs; i++)
+        for (size_t k = 0; k < n_shader_variants; k++) n += serves_at(&shader_variants[k], &jobs[i]);
+    return n;
+}
+
+static pum_variant_report describe(pum_device *d, const check_job *job, const shader_variant *v) {
+    const check_result *r = check_table_at(d->table, v, job->size);
+    pum_variant_report row = {
+        .variant = v->name,
+        .tokens = check_size_name(job->size),
+        .verdict = op_needs_met(&d->vk->caps, v->needs) ? r->verdict : PUM_VERDICT_UNSUPPORTED,
+        .max_error_ratio = r->max_error_ratio,
+        .time_us = r->time_us,
+        .chosen = op_variant_choose(d->kernels, job->op, job->size, NULL, NULL) == v,
+    };
+    snprintf(row.op, sizeof row.op, "%s", job->op);
+    snprintf(row.message, sizeof row.message, "%s", r->message);
+    return row;
+}
+
+/* Every variant of every job, and the verdict that follows. */
+static void fill(pum_device *d, const check_job *jobs, size_t n_jobs, pum_device_report *report) {
+    for (size_t i = 0; i < n_jobs; i++) {
+        bool served = false;
+        for (size_t k = 0; k < n_shader_variants; k++) {
+            if (!serves_at(&shader_variants[k], &jobs[i])) continue;
+            pum_variant_report row = describe(d, &jobs[i], &shader_variants[k]);
+            served = served || row.chosen;
+            if (row.verdict != PUM_VERDICT_OK && row.verdict != PUM_VERDICT_UNSUPPORTED && report->verdict == PUM_DEVICE_OK)
+                report->verdict = PUM_DEVICE_PARTLY;
+            report->variants[report->n_variants++] = row;
+        }
+        if (!served) report->verdict = PUM_DEVICE_UNUSABLE;
+    }
+}
+
+static pum_status check_all(pum_device *d, const pum_device_check_params *p, pum_error *err) {
+    checker *c;
+    pum_status status = checker_create(d->vk, &c, err);
+    if (status != PUM_OK) return status;
+    check_table_clear(d->table);
+    check_tune_params params = {.n_repeats = p->full ? FULL_REPEATS : QUICK_REPEATS, .progress = p->progress, .user = p->user};
+    status = check_tune(c, &params, d->table, err);
+    checker_destroy(&c);
+    check_table_apply(d->table, d->kernels, true);
+    if (status == PUM_OK && d->table_path) check_table_write(d->table, d->vk, d->table_path);
+    return status;
+}
+
+pum_status pum_device_check(pum_device *device, const pum_device_check_params *params, pum_device_report **report,
+                            pum_error *err) {
+    *report = NULL;
+    pum_device_check_params p = params ? *params : (pum_device_check_params){0};
+    check_job *jobs = NULL;
+    size_t n_jobs = 0;
+    pum_device_report *r = calloc(1, sizeof *r);
+    pum_status status = r ? check_jobs(&jobs, &n_jobs, err) : pum_fail_memory(err, "a report", sizeof *r);
+    if (status == PUM_OK) {
+        size_t n = count_rows(jobs, n_jobs);
+        r->variants = calloc(n + 1, sizeof *r->variants);
+        if (!r->variants) status = pum_fail_memory(err, "a report", n * sizeof *r->variants);
+    }
+    if (status == PUM_OK) {
+        r->mean_kl = r->mean_kl_limit = NAN;
+        pthread_mutex_lock(&device->lock);
+        status = check_all(device, &p, err);
+        if (status == PUM_OK) fill(device, jobs, n_jobs, r);
+        pthread_mutex_unlock(&device->lock);
+    }
+    free(jobs);
+    if (status != PUM_OK) pum_device_report_destroy(&r);
+    *report = r;
+    return status;
+}
+
+void pum_device_report_destroy(pum_device_report **report) {
+    if (!report || !*report) return;
+    free((*report)->variants);
+    free(*report);
+    *report = NULL;
+}
