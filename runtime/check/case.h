@@ -29,17 +29,22 @@ typedef struct check_case {
     op_host mapped; ///< of all rows of a case that is checked, between guards
     size_t used;
     void (*record)(const struct check_case *c, op_frame *f);
+    /// Looks at what no table of numbers can say; NULL: there is nothing of that. Not all is right: a message.
+    bool (*is_right)(const struct check_case *c, char *message, size_t n_bytes);
     check_output outputs[CASE_MAX_OUTPUTS];
     uint32_t n_outputs;
     // The operands, as far as the op has them.
     op_tensor w[CASE_MAX_COPIES], w1[CASE_MAX_COPIES], norm;
     uint32_t n_copies;
     op_rows x, y, n, scratch;
-    vk_span tokens;
+    vk_span tokens, state, ring, kv_spans[2];
     op_kv kv;
     op_rope rope;
     op_position position;
     bool add, with_norm;
+    pum_sampler_params sampling;
+    uint32_t n_allowed;
+    int32_t put_out;
 } check_case;
 
 /// The op of a kind of jobs.
@@ -49,11 +54,18 @@ typedef struct check_kind {
     unsigned sizes;       ///< bit s: there are forms for op_size s
     bool typed;
     uint32_t n_cases;
+    bool untimed; ///< there is no case for timing
     /// Makes case number i, or the one for timing.
     pum_status (*make)(const check_job *job, uint32_t i, check_case *c, pum_error *err);
 } check_kind;
 
 pum_status check_make_product(const check_job *job, uint32_t i, check_case *c, pum_error *err);
+pum_status check_make_rmsnorm(const check_job *job, uint32_t i, check_case *c, pum_error *err);
+pum_status check_make_embed(const check_job *job, uint32_t i, check_case *c, pum_error *err);
+pum_status check_make_rope_store(const check_job *job, uint32_t i, check_case *c, pum_error *err);
+pum_status check_make_attention(const check_job *job, uint32_t i, check_case *c, pum_error *err);
+pum_status check_make_swiglu(const check_job *job, uint32_t i, check_case *c, pum_error *err);
+pum_status check_make_sample(const check_job *job, uint32_t i, check_case *c, pum_error *err);
 
 /* What the makers stand on. Memory of a case is poisoned with NaNs. */
 

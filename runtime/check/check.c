@@ -16,10 +16,18 @@ enum { ONE = 1 << OP_ONE, FEW = 1 << OP_FEW, MANY = 1 << OP_MANY };
 
 /* The longer of two prefixes comes first. */
 static const check_kind kinds[] = {
-    {"matvec_swiglu_", "matmul_swiglu_", ONE | FEW, true, 4, check_make_product},
-    {"matvec_", "matmul_", ONE | FEW, true, 4, check_make_product},
-    {"matmul_swiglu_", "matvec_swiglu_", MANY, true, 4, check_make_product},
-    {"matmul_", "matvec_", MANY, true, 4, check_make_product},
+    {"matvec_swiglu_", "matmul_swiglu_", ONE | FEW, true, 4, false, check_make_product},
+    {"matvec_", "matmul_", ONE | FEW, true, 4, false, check_make_product},
+    {"matmul_swiglu_", "matvec_swiglu_", MANY, true, 4, false, check_make_product},
+    {"matmul_", "matvec_", MANY, true, 4, false, check_make_product},
+    {"embed_", NULL, MANY, true, 3, true, check_make_embed},
+    {"rmsnorm", NULL, MANY, false, 4, false, check_make_rmsnorm},
+    {"rope_store", NULL, MANY, false, 3, false, check_make_rope_store},
+    {"attention_split", NULL, FEW, false, 3, false, check_make_attention},
+    {"attention", NULL, MANY, false, 3, false, check_make_attention},
+    {"swiglu", NULL, MANY, false, 2, true, check_make_swiglu},
+    {"sample_top", NULL, ONE, false, 3, true, check_make_sample},
+    {"sample_choose", NULL, ONE, false, 3, true, check_make_sample},
 };
 
 static const check_kind *find_kind(const char *op, tensor_type *type) {
@@ -175,6 +183,7 @@ static pum_status run_case(checker *c, const check_case *k, const check_precisio
         if (status != PUM_OK) return status;
         if (r == 0) {
             for (uint32_t i = 0; i < k->n_outputs; i++) compare(k, &k->outputs[i], p, result);
+            if (k->is_right && !k->is_right(k, result->message, sizeof result->message)) result->verdict = PUM_VERDICT_WRONG;
             copy_outputs(k, mapped, initial, true);
             memcpy(first, mapped, CASE_MAPPED_BYTES);
             copy_outputs(k, mapped, initial, false);
@@ -196,7 +205,7 @@ static pum_status run_case(checker *c, const check_case *k, const check_precisio
 
 static bool ends_the_check(pum_status status) { return status == PUM_ERR_MEMORY || status == PUM_ERR_DEVICE_LOST; }
 
-pum_status check_variant(checker *c, const check_job *job, const shader_variant *variant, uint32_t n_repeats,
+pum_status check_variant(checker *c, const check_job *job, const shader_variant *variant, uint32_t most_cases, uint32_t n_repeats,
                          check_result *result, pum_error *err) {
     *result = (check_result){.verdict = PUM_VERDICT_UNSUPPORTED};
     if (!op_needs_met(&op_kernels_device(c->kernels)->caps, variant->needs)) {
@@ -207,7 +216,7 @@ pum_status check_variant(checker *c, const check_job *job, const shader_variant 
     char *initial = malloc(CASE_MAPPED_BYTES), *first = malloc(CASE_MAPPED_BYTES);
     pum_status status = initial && first ? PUM_OK : pum_fail_memory(err, "checking kernels", 2 * CASE_MAPPED_BYTES);
     force(c, job, variant->name);
-    for (uint32_t i = 0; i < job->kind->n_cases && status == PUM_OK; i++) {
+    for (uint32_t i = 0; i < job->kind->n_cases && i < most_cases && status == PUM_OK; i++) {
         check_case k;
         pum_error error = {.message = ""};
         check_result part = {.verdict = PUM_VERDICT_OK};
@@ -268,16 +277,20 @@ static pum_status sample(checker *c, const check_case *k, double enough_us, doub
 pum_status check_time(checker *c, const check_job *job, const shader_variant *variant, double enough_us, check_result *result,
                       pum_error *err) {
     pum_status status = PUM_OK;
+    if (job->kind->untimed) return PUM_OK;
     if (strcmp(c->timed_job.op, job->op) != 0 || c->timed_job.size != job->size) {
         check_case_end(&c->timed);
         c->timed_job = *job;
         status = make_case(c, job, 0, true, &c->timed, err);
         if (status == PUM_OK) {
+            vk_span cache[] = {c->timed.kv.n_slices ? c->timed.kv.k[0] : (vk_span){0},
+                               c->timed.kv.n_slices ? c->timed.kv.v[0] : (vk_span){0}};
             // Ones: numbers that are neither tiny nor large, as float32 and nearly so as float16.
             op_frame_begin(c->frame, NULL);
             op_rows rows[] = {c->timed.x, c->timed.y, c->timed.n};
             for (size_t i = 0; i < COUNT(rows); i++)
                 if (rows[i].n_rows) op_frame_fill(c->frame, rows[i].span, 0x3f803f80);
+            for (size_t i = 0; i < COUNT(cache); i++) op_frame_fill(c->frame, cache[i], 0x3c003c00);
             status = op_frame_end(c->frame, err);
         }
         if (status != PUM_OK) c->timed_job.op[0] = 0;

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_CANDIDATES = 32, MAX_FILE_BYTES = 1 << 20, LINE_BYTES = 160 };
+enum { QUICK_CASES = 2, MAX_CANDIDATES = 32, MAX_FILE_BYTES = 1 << 20, LINE_BYTES = 160 };
 
 /* ---- the table */
 
@@ -204,7 +204,8 @@ static bool time_is_out(const tuning *t) {
 static double best_time(const tuning *t, const check_job *job, const candidates *c) {
     double best = 0;
     for (size_t i = 0; i < c->n; i++) {
-        double us = result_of(t, job, c->of[i])->time_us;
+        const check_result *r = result_of(t, job, c->of[i]);
+        double us = is_bad(r->verdict) ? 0 : r->time_us;
         if (us > 0 && (best == 0 || us < best)) best = us;
     }
     return best;
@@ -213,7 +214,8 @@ static double best_time(const tuning *t, const check_job *job, const candidates 
 static pum_status check_one(tuning *t, const check_job *job, const shader_variant *v, pum_error *err) {
     check_result *r = result_of(t, job, v);
     double time_us = r->time_us;
-    pum_status status = check_variant(t->checker, job, v, t->params->n_repeats, r, err);
+    uint32_t most_cases = t->params->most_s > 0 ? QUICK_CASES : UINT32_MAX;
+    pum_status status = check_variant(t->checker, job, v, most_cases, t->params->n_repeats, r, err);
     r->time_us = time_us;
     if (status == PUM_OK && is_bad(r->verdict)) base_log(PUM_LOG_WARNING, "kernel %s is left out: %s", v->name, r->message);
     return status;
@@ -275,32 +277,38 @@ static size_t next_fastest(const tuning *t, const check_job *job, const candidat
     size_t best = c->n;
     for (size_t k = 0; k < n; k++) {
         const check_result *r = result_of(t, job, c->of[k]);
-        if (r->verdict != PUM_VERDICT_NONE || (n > 1 && r->time_us <= 0)) continue;
+        if (r->verdict != PUM_VERDICT_NONE || (r->time_us <= 0 && !job->kind->untimed)) continue;
         if (best == c->n || r->time_us < result_of(t, job, c->of[best])->time_us) best = k;
     }
     return best;
 }
 
-/* Times candidates [first, end) and then checks the fastest until one passes: drivers take long to compile what is never used. */
-static pum_status try_some(tuning *t, const check_job *job, const candidates *c, size_t first, size_t end, bool *found,
+/* Times the first n candidates and then checks the fastest until one passes: drivers take long to compile what is never used.
+ * doubtful: those too that were slow elsewhere. */
+static pum_status try_some(tuning *t, const check_job *job, const candidates *c, size_t n, bool doubtful, bool *found,
                            pum_error *err) {
     pum_status status = PUM_OK;
-    for (size_t k = first; k < end && end > 1 && status == PUM_OK; k++)
-        if (!is_slow_elsewhere(t, job, c->of[k])) status = time_one(t, job, c, k, err);
-    for (size_t k; status == PUM_OK && !*found && (k = next_fastest(t, job, c, end)) < c->n;) {
+    for (size_t k = 0; k < n && status == PUM_OK; k++) {
+        const check_result *r = result_of(t, job, c->of[k]);
+        if (r->time_us <= 0 && r->verdict == PUM_VERDICT_NONE && (doubtful || !is_slow_elsewhere(t, job, c->of[k])))
+            status = time_one(t, job, c, k, err);
+    }
+    for (size_t k; status == PUM_OK && !*found && (k = next_fastest(t, job, c, n)) < c->n;) {
         status = check_one(t, job, c->of[k], err);
         *found = result_of(t, job, c->of[k])->verdict == PUM_VERDICT_OK;
     }
     return status;
 }
 
-/* What is needed to begin: the likely candidates, the others where none of them is right. */
+/* What is needed to begin: of several likely candidates the best, the others where none of them is right. Where there is nothing
+ * to choose pipelines are made when they are needed. */
 static pum_status try_quickly(tuning *t, const check_job *job, const candidates *c, pum_error *err) {
     bool found = false;
     for (size_t k = 0; k < c->n; k++)
         if (!is_untried(result_of(t, job, c->of[k]))) return PUM_OK;
-    pum_status status = time_is_out(t) ? PUM_OK : try_some(t, job, c, 0, c->n_likely, &found, err);
-    if (status == PUM_OK && !found && !time_is_out(t)) status = try_some(t, job, c, c->n_likely, c->n, &found, err);
+    bool leave = c->n_likely < 2 || time_is_out(t);
+    pum_status status = leave ? PUM_OK : try_some(t, job, c, c->n_likely, false, &found, err);
+    if (status == PUM_OK && !leave && !found) status = try_some(t, job, c, c->n, true, &found, err);
     for (size_t k = 0; k < c->n; k++) {
         check_result *r = result_of(t, job, c->of[k]);
         r->passed_over = r->verdict == PUM_VERDICT_NONE;
