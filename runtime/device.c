@@ -40,20 +40,14 @@ pum_status pum_device_open(const char *which, pum_device **device, pum_error *er
 void pum_device_destroy(pum_device **device) {
     if (!device || !*device) return;
     pum_device *d = *device;
-    if (d->vk) vk_pipeline_cache_save(d->vk);
     op_kernels_destroy(&d->kernels);
     check_table_destroy(&d->table);
     free(d->table_path);
+    if (d->vk) vk_pipeline_cache_save(d->vk);
     vk_device_close(&d->vk);
     pthread_mutex_destroy(&d->lock);
     free(d);
     *device = NULL;
-}
-
-void device_save(pum_device *device) {
-    pthread_mutex_lock(&device->lock);
-    vk_pipeline_cache_save(device->vk);
-    pthread_mutex_unlock(&device->lock);
 }
 
 /* ---- checking and timing its kernels */

@@ -141,7 +141,6 @@ pum_status pum_model_load(pum_device *device, const pum_file *file, const pum_mo
         pum_model_destroy(&m);
         return status;
     }
-    device_save(device);
     m->load_ms = (double)(clock_now_ns() - begin) / 1e6;
     *model = m;
     return PUM_OK;
@@ -183,7 +182,6 @@ pum_status pum_model_random(pum_device *device, const char *shape, const char *t
         pum_model_destroy(&m);
         return status;
     }
-    device_save(device);
     m->load_ms = (double)(clock_now_ns() - begin) / 1e6;
     *model = m;
     return PUM_OK;

@@ -52,6 +52,8 @@ struct llama_context {
 
 /// Where the pass stands, as rope and attention read it.
 vk_span llama_n_past_span(const llama_context *context);
+/// Gives the activations of a context their shapes, and no memory, from its weights' config and n_chunk.
+void llama_context_shapes(llama_context *context);
 /// Records the pass over n_tokens ids at tokens, up to x: the residual stream after the last layer.
 void llama_record_layers(llama_context *context, vk_span tokens, uint32_t n_tokens, op_position position);
 /// logits = Woutput · rmsnorm(x), for some rows of x.

@@ -48,6 +48,15 @@ static void rows_slots(llama_context *c, const llama_config *g, uint32_t n_chunk
     memcpy(slots, all, sizeof all);
 }
 
+void llama_context_shapes(llama_context *c) {
+    rows_slot slots[N_ROWS_SLOTS];
+    rows_slots(c, &c->weights->config, c->n_chunk, slots);
+    for (int i = 0; i < N_ROWS_SLOTS; i++) {
+        uint32_t n_rows = slots[i].n_rows, n_cols = slots[i].n_cols;
+        *slots[i].rows = (op_rows){.span.n_bytes = sizeof(float) * n_rows * n_cols, .n_rows = n_rows, .n_cols = n_cols};
+    }
+}
+
 llama_context_plan llama_plan_context(const vk_caps *caps, const llama_config *config, uint32_t n_ctx, uint32_t n_chunk) {
     llama_context unused;
     rows_slot slots[N_ROWS_SLOTS];

@@ -1,4 +1,5 @@
 #include "gguf/random_blocks.h"
+#include "llama/prepare.h"
 #include "llama/tensors.h"
 
 #include <inttypes.h>
@@ -76,21 +77,26 @@ static uint32_t rows_of_one_type(const llama_config *config, const gguf *file, u
     return n_rows;
 }
 
-/* Makes room for a matrix, or finds it in its stack. Slots come in their order. */
-static pum_status place_matrix(llama_weights *w, const gguf *file, uint32_t index, tensor_type type, op_tensor **tensor,
-                               uint32_t *first_row, pum_error *err) {
+/* Finds the matrix that the rows of a slot belong to, which is NULL where no room has been made yet, and the first of them. */
+static op_tensor *find_matrix(const llama_tensor_slot *slot, uint32_t *first_row) {
+    *first_row = slot->stack_row;
+    if (!slot->stack) return slot->tensor;
+    for (uint32_t i = 0; i < slot->stack->n_parts; *first_row -= slot->stack->parts[i++].n_rows)
+        if (*first_row < slot->stack->parts[i].n_rows) return &slot->stack->parts[i];
+    return NULL;
+}
+
+/* Makes room for the tensor of a slot. Slots come in their order, so that the parts of a stack do. */
+static pum_status place_slot(llama_weights *w, const gguf *file, uint32_t index, tensor_type type, pum_error *err) {
     llama_tensor_slot slot = llama_slot(&w->config, w, index);
-    op_stack *stack = slot.stack;
-    *tensor = slot.tensor;
-    *first_row = 0;
-    if (!stack) return op_memory_tensor(w->memory, type, slot.n_rows, slot.n_cols, *tensor, err);
-    *first_row = slot.stack_row;
-    for (uint32_t i = 0; i < stack->n_parts; *first_row -= stack->parts[i++].n_rows) {
-        *tensor = &stack->parts[i];
-        if (*first_row < (*tensor)->n_rows) return PUM_OK;
+    uint32_t first_row, n_rows = slot.n_rows;
+    op_tensor *tensor = find_matrix(&slot, &first_row);
+    if (tensor && slot.stack) return PUM_OK; // with the slot before it
+    if (slot.stack) {
+        tensor = &slot.stack->parts[slot.stack->n_parts++];
+        n_rows = rows_of_one_type(&w->config, file, index, type);
     }
-    *tensor = &stack->parts[stack->n_parts++];
-    return op_memory_tensor(w->memory, type, rows_of_one_type(&w->config, file, index, type), slot.n_cols, *tensor, err);
+    return op_memory_tensor(w->memory, slot.is_vector ? TENSOR_F32 : type, n_rows, slot.n_cols, tensor, err);
 }
 
 /* ---- from a file */
@@ -100,21 +106,19 @@ static pum_status load_vector(llama_weights *w, const llama_tensor_slot *slot, c
     float *values = malloc(slot->n_cols * sizeof *values);
     if (!values) return pum_fail_memory(err, slot->name, slot->n_cols * sizeof *values);
     t->type->expand(t->data, slot->n_cols / t->type->block_values, values);
-    pum_status status = op_memory_tensor(w->memory, TENSOR_F32, 1, slot->n_cols, slot->tensor, err);
-    if (status == PUM_OK) status = op_memory_send(w->memory, slot->tensor, 0, 1, values, err);
+    pum_status status = op_memory_send(w->memory, slot->tensor, 0, 1, values, err);
     free(values);
     return status;
 }
 
-static pum_status load_matrix(llama_weights *w, const gguf *file, uint32_t index, const gguf_tensor *t, progress *p,
+static pum_status load_matrix(llama_weights *w, const llama_tensor_slot *slot, const gguf_tensor *t, progress *p,
                               pum_error *err) {
-    llama_tensor_slot slot = llama_slot(&w->config, w, index);
-    uint64_t row_bytes = t->n_bytes / slot.n_rows;
-    op_tensor *tensor;
+    uint64_t row_bytes = t->n_bytes / slot->n_rows;
     uint32_t first_row;
-    pum_status status = place_matrix(w, file, index, t->type->type, &tensor, &first_row, err);
-    for (uint32_t row = 0, step = rows_at_once(row_bytes); row < slot.n_rows && status == PUM_OK; row += step) {
-        uint32_t n = slot.n_rows - row < step ? slot.n_rows - row : step;
+    op_tensor *tensor = find_matrix(slot, &first_row);
+    pum_status status = PUM_OK;
+    for (uint32_t row = 0, step = rows_at_once(row_bytes); row < slot->n_rows && status == PUM_OK; row += step) {
+        uint32_t n = slot->n_rows - row < step ? slot->n_rows - row : step;
         status = op_memory_send(w->memory, tensor, first_row + row, n, t->data + row * row_bytes, err);
         if (status == PUM_OK) status = report(p, n * row_bytes, err);
         note_host_bytes(w, 0);
@@ -133,9 +137,20 @@ static pum_status load_slot(llama_weights *w, const gguf *file, uint32_t index, 
         next = gguf_find_tensor(file, next_slot.name);
     }
     if (next) gguf_will_need(file, next);
-    status = slot.is_vector ? load_vector(w, &slot, t, err) : load_matrix(w, file, index, t, p, err);
+    status = slot.is_vector ? load_vector(w, &slot, t, err) : load_matrix(w, &slot, t, p, err);
     gguf_done_with(file, t);
     return status == PUM_OK ? status : pum_fail_in(err, status, "%s", slot.name);
+}
+
+static pum_status place_file(llama_weights *w, const gguf *file, pum_error *err) {
+    pum_status status = PUM_OK;
+    for (uint32_t i = 0; i < llama_n_slots(&w->config) && status == PUM_OK; i++) {
+        llama_tensor_slot slot = llama_slot(&w->config, w, i);
+        const gguf_tensor *t;
+        status = llama_slot_find(file, &slot, &t, err);
+        if (status == PUM_OK && t) status = place_slot(w, file, i, t->type->type, err);
+    }
+    return status;
 }
 
 /* LLaMA 3.1 and later divide each frequency by a factor of its own. */
@@ -190,9 +205,11 @@ pum_status llama_weights_plan(const gguf *file, const llama_config *config, uint
     return check_no_others(file, config, err);
 }
 
-static void tie_output(llama_weights *w) {
+/* All tensors have their place: their kernels can be made while their numbers are on the way. */
+static void placed(op_kernels *kernels, llama_weights *w) {
     w->tied = w->output.n_rows == 0;
     if (w->tied) w->output = w->token_embd;
+    llama_prepare(kernels, w);
 }
 
 pum_status llama_weights_load(op_kernels *kernels, const gguf *file, const llama_config *config, const llama_load_params *params,
@@ -207,6 +224,8 @@ pum_status llama_weights_load(op_kernels *kernels, const gguf *file, const llama
     progress p = {.params = params};
     for (int t = 0; t < gguf_n_tensors(file); t++) p.total += gguf_tensor_at(file, t)->n_bytes;
     status = load_rope_factors(w, file, err);
+    if (status == PUM_OK) status = place_file(w, file, err);
+    if (status == PUM_OK) placed(kernels, w);
     for (uint32_t i = 0; i < llama_n_slots(config) && status == PUM_OK; i++) status = load_slot(w, file, i, &p, err);
     if (status == PUM_OK) status = op_memory_sent(w->memory, err);
     if (status != PUM_OK) {
@@ -215,7 +234,6 @@ pum_status llama_weights_load(op_kernels *kernels, const gguf *file, const llama
     }
     p.done = p.total;
     report(&p, 0, NULL);
-    tie_output(w);
     *weights = w;
     return PUM_OK;
 }
@@ -226,15 +244,13 @@ static pum_status random_vector(llama_weights *w, const llama_tensor_slot *slot,
     float *ones = malloc(slot->n_cols * sizeof *ones);
     if (!ones) return pum_fail_memory(err, slot->name, slot->n_cols * sizeof *ones);
     for (uint32_t i = 0; i < slot->n_cols; i++) ones[i] = 1;
-    pum_status status = op_memory_tensor(w->memory, TENSOR_F32, 1, slot->n_cols, slot->tensor, err);
-    if (status == PUM_OK) status = op_memory_send(w->memory, slot->tensor, 0, 1, ones, err);
+    pum_status status = op_memory_send(w->memory, slot->tensor, 0, 1, ones, err);
     free(ones);
     return status;
 }
 
-static pum_status random_matrix(llama_weights *w, uint32_t index, const tensor_type_info *type, uint64_t *random, progress *p,
-                                pum_error *err) {
-    const llama_tensor_slot at = llama_slot(&w->config, w, index), *slot = &at;
+static pum_status random_matrix(llama_weights *w, const llama_tensor_slot *slot, const tensor_type_info *type, uint64_t *random,
+                                progress *p, pum_error *err) {
     type = gguf_type_for_rows(type, slot->n_cols);
     uint64_t blocks_per_row = slot->n_cols / type->block_values, row_bytes = blocks_per_row * type->block_bytes;
     uint32_t step = rows_at_once(row_bytes);
@@ -242,9 +258,9 @@ static pum_status random_matrix(llama_weights *w, uint32_t index, const tensor_t
     uint8_t *blocks = malloc(step * row_bytes);
     if (!blocks) return pum_fail_memory(err, slot->name, step * row_bytes);
     double sigma = gguf_random_sigma(slot->n_cols);
-    op_tensor *tensor;
     uint32_t first_row;
-    pum_status status = place_matrix(w, NULL, index, type->type, &tensor, &first_row, err);
+    op_tensor *tensor = find_matrix(slot, &first_row);
+    pum_status status = PUM_OK;
     for (uint32_t row = 0; row < slot->n_rows && status == PUM_OK; row += step) {
         uint32_t n = slot->n_rows - row < step ? slot->n_rows - row : step;
         gguf_random_blocks(type, sigma, random, blocks, n * blocks_per_row);
@@ -272,16 +288,18 @@ pum_status llama_weights_random(op_kernels *kernels, const llama_config *config,
     }
     llama_weights *w = NULL;
     pum_status status = weights_create(kernels, config, total, &w, err);
+    for (uint32_t i = 0; i < llama_n_slots(config) && status == PUM_OK; i++)
+        status = place_slot(w, NULL, i, gguf_type_for_rows(info, llama_slot(config, NULL, i).n_cols)->type, err);
+    if (status == PUM_OK) placed(kernels, w);
     for (uint32_t i = 0; i < llama_n_slots(config) && status == PUM_OK; i++) {
         llama_tensor_slot slot = llama_slot(config, w, i);
-        status = slot.is_vector ? random_vector(w, &slot, err) : random_matrix(w, i, info, &seed, &p, err);
+        status = slot.is_vector ? random_vector(w, &slot, err) : random_matrix(w, &slot, info, &seed, &p, err);
     }
     if (status == PUM_OK) status = op_memory_sent(w->memory, err);
     if (status != PUM_OK) {
         llama_weights_destroy(&w);
         return status;
     }
-    tie_output(w);
     *weights = w;
     return PUM_OK;
 }

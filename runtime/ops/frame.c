@@ -61,8 +61,11 @@ pum_status op_frame_create(op_kernels *kernels, op_frame **frame, pum_error *err
     f->kernels = kernels;
     f->ns_per_flop = FIRST_NS_PER_FLOP;
     vk_device *device = op_kernels_device(kernels);
-    pum_status status = vk_buffer_create(device, 256, VK_USE_DEVICE, "an unused binding", &f->unused, err);
-    for (int i = 0; i < N_COMMANDS && status == PUM_OK; i++) status = vk_commands_create(device, &f->flights[i].commands, err);
+    bool records = !op_kernels_rehearsing(kernels);
+    pum_status status = PUM_OK;
+    if (records) status = vk_buffer_create(device, 256, VK_USE_DEVICE, "an unused binding", &f->unused, err);
+    for (int i = 0; i < N_COMMANDS && records && status == PUM_OK; i++)
+        status = vk_commands_create(device, &f->flights[i].commands, err);
     if (status != PUM_OK) {
         op_frame_destroy(&f);
         return status;
@@ -114,7 +117,7 @@ void op_frame_begin_recording(op_frame *f, op_recording *recording) {
 
 /* Waits for one submission and learns from its time what an operation costs. */
 static void land(op_frame *f, flight *fl) {
-    if (!vk_commands_pending(fl->commands)) return;
+    if (!fl->commands || !vk_commands_pending(fl->commands)) return; // a rehearsal has none
     pum_error error;
     uint64_t ns = 0;
     pum_status status = vk_commands_wait(fl->commands, &ns, &error);
@@ -158,7 +161,7 @@ static vk_commands *next_of_frame(op_frame *f) {
 }
 
 static bool start_recording(op_frame *f) {
-    if (f->status != PUM_OK) return false;
+    if (f->status != PUM_OK || op_kernels_rehearsing(f->kernels)) return false;
     if (f->commands) return true;
     vk_commands *commands = f->into ? next_of_recording(f, f->into) : next_of_frame(f);
     if (f->status != PUM_OK) return false;

@@ -1,4 +1,4 @@
-#include "ops/variants.h"
+#include "ops/kernels.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,68 +76,6 @@ static bool lists(const char *words, const char *word) {
 
 bool op_variant_serves(const shader_variant *variant, const char *op) { return lists(variant->op, op); }
 
-/* A pipeline that was made, under its variant and constants. */
-typedef struct made_kernel {
-    struct made_kernel *next;
-    uint32_t require_subgroup_size, n_constants;
-    uint32_t constants[VK_MAX_CONSTANTS];
-    op_kernel kernel;
-} made_kernel;
-
-typedef struct forced_variant {
-    struct forced_variant *next;
-    char op[48], variant[48]; ///< no variant: any again
-} forced_variant;
-
-struct op_kernels {
-    vk_device *device;
-    pthread_mutex_t lock; ///< of what follows
-    made_kernel **made;   ///< [n_shader_variants] lists
-    forced_variant *forced;
-    op_variant_knowledge *known; ///< [n_shader_variants]
-};
-
-pum_status op_kernels_create(vk_device *device, op_kernels **kernels, pum_error *err) {
-    *kernels = NULL;
-    op_kernels *k = calloc(1, sizeof *k);
-    made_kernel **made = calloc(n_shader_variants + 1, sizeof *made);
-    op_variant_knowledge *known = calloc(n_shader_variants + 1, sizeof *known);
-    if (!k || !made || !known) {
-        free(k);
-        free(made);
-        free(known);
-        return pum_fail_memory(err, "the table of kernels", sizeof *k + n_shader_variants * (sizeof *made + sizeof *known));
-    }
-    k->device = device;
-    k->made = made;
-    k->known = known;
-    pthread_mutex_init(&k->lock, NULL);
-    *kernels = k;
-    return PUM_OK;
-}
-
-void op_kernels_destroy(op_kernels **kernels) {
-    op_kernels *k = *kernels;
-    if (!k) return;
-    for (size_t i = 0; i < n_shader_variants; i++)
-        for (made_kernel *m = k->made[i], *next; m; m = next) {
-            next = m->next;
-            vk_pipeline_destroy(k->device, &m->kernel.pipeline);
-            free(m);
-        }
-    for (forced_variant *f = k->forced, *next; f; f = next) {
-        next = f->next;
-        free(f);
-    }
-    pthread_mutex_destroy(&k->lock);
-    free(k->made);
-    free(k->known);
-    free(k);
-    *kernels = NULL;
-}
-
-vk_device *op_kernels_device(const op_kernels *kernels) { return kernels->device; }
-
 static forced_variant *find_forced(op_kernels *k, const char *op) {
     for (forced_variant *f = k->forced; f; f = f->next)
         if (strcmp(f->op, op) == 0) return f;
@@ -153,6 +91,7 @@ static bool is_better(double time_us, double best_us) { return time_us > 0 && (b
 const shader_variant *op_variant_choose(op_kernels *kernels, const char *op, op_size size, op_variant_can can, const void *user) {
     const shader_variant *best = NULL;
     double best_us = 0;
+    if (kernels->rehearsal_of) kernels = kernels->rehearsal_of;
     pthread_mutex_lock(&kernels->lock);
     const forced_variant *forced = find_forced(kernels, op);
     const char *only = forced && forced->variant[0] ? forced->variant : NULL;
@@ -186,61 +125,4 @@ void op_variant_force(op_kernels *kernels, const char *op, const char *variant) 
     }
     if (f) snprintf(f->variant, sizeof f->variant, "%s", variant ? variant : "");
     pthread_mutex_unlock(&kernels->lock);
-}
-
-static bool same_params(const made_kernel *m, const op_kernel_params *p) {
-    return m->require_subgroup_size == p->require_subgroup_size && m->n_constants == p->n_constants &&
-           memcmp(m->constants, p->constants ? p->constants : m->constants, p->n_constants * sizeof *m->constants) == 0;
-}
-
-static pum_status make_kernel(op_kernels *kernels, const shader_variant *variant, const op_kernel_params *params,
-                              made_kernel **made, pum_error *err) {
-    if (params->n_constants > VK_MAX_CONSTANTS)
-        return pum_fail(err, PUM_ERR_ARGUMENT, "kernel %s: at most %d constants, got %u", variant->name, VK_MAX_CONSTANTS,
-                        params->n_constants);
-    made_kernel *m = calloc(1, sizeof *m);
-    if (!m) return pum_fail_memory(err, variant->name, sizeof *m);
-    m->require_subgroup_size = params->require_subgroup_size;
-    m->n_constants = params->n_constants;
-    if (params->n_constants) memcpy(m->constants, params->constants, params->n_constants * sizeof *m->constants);
-    m->kernel.variant = variant;
-    vk_pipeline_params p = {
-        .name = variant->name,
-        .words = variant->words,
-        .n_words = *variant->n_words,
-        .n_bindings = params->n_bindings,
-        .push_bytes = params->push_bytes,
-        .constants = params->constants,
-        .n_constants = params->n_constants,
-        .require_subgroup_size = params->require_subgroup_size,
-        .require_full_subgroups = params->require_subgroup_size != 0,
-    };
-    pum_status status = vk_pipeline_create(kernels->device, &p, &m->kernel.pipeline, err);
-    if (status != PUM_OK) {
-        free(m);
-        return status;
-    }
-    *made = m;
-    return PUM_OK;
-}
-
-pum_status op_kernel_get(op_kernels *kernels, const shader_variant *variant, const op_kernel_params *params,
-                         const op_kernel **kernel, pum_error *err) {
-    *kernel = NULL;
-    if (!variant) return pum_fail(err, PUM_ERR_UNSUPPORTED, "no kernel of this build runs on %s", kernels->device->caps.name);
-    size_t row = (size_t)(variant - shader_variants);
-    pum_status status = PUM_OK;
-    pthread_mutex_lock(&kernels->lock);
-    made_kernel *m = kernels->made[row];
-    while (m && !same_params(m, params)) m = m->next;
-    if (!m) {
-        status = make_kernel(kernels, variant, params, &m, err);
-        if (status == PUM_OK) {
-            m->next = kernels->made[row];
-            kernels->made[row] = m;
-        }
-    }
-    pthread_mutex_unlock(&kernels->lock);
-    if (status == PUM_OK) *kernel = &m->kernel;
-    return status;
 }

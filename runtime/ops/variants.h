@@ -1,4 +1,5 @@
-/* The kernels of one device: which row of shaders/variants.txt serves an op, and its pipeline, made at first use. */
+/* The kernels of one device: which row of shaders/variants.txt serves an op, and its pipeline, made at first use or ahead of it.
+ */
 #ifndef OPS_VARIANTS_H
 #define OPS_VARIANTS_H
 
@@ -48,6 +49,19 @@ void op_variant_know(op_kernels *kernels, const shader_variant *variant, const o
 /// Finds or makes the pipeline of a variant. Constant time after the first use. Errors: PUM_ERR_UNSUPPORTED, PUM_ERR_DEVICE.
 pum_status op_kernel_get(op_kernels *kernels, const shader_variant *variant, const op_kernel_params *params,
                          const op_kernel **kernel, pum_error *err);
+/// How many pipelines there are.
+uint32_t op_kernels_count(op_kernels *kernels);
+
+/// A table in which op_kernel_get makes nothing and gives no kernel: it notes what is asked for. The variants are those that `of`
+/// chooses, which must outlive it. Ops record nothing into a frame of it, and need shapes only, no memory. One thread at a time.
+pum_status op_kernels_rehearse(op_kernels *of, op_kernels **rehearsal, pum_error *err);
+bool op_kernels_rehearsing(const op_kernels *kernels);
+/// Makes what a rehearsal has noted on threads of its own, and takes the rehearsal over. Returns at once, but waits for an
+/// earlier preparation. What fails is reported to the first one who needs it. Any thread.
+void op_kernels_prepare(op_kernels *kernels, op_kernels **rehearsal);
+/// Waits for the end of the preparation.
+void op_kernels_prepared(op_kernels *kernels);
+
 /// Whether a device can run a row with these words in its `needs` column. An unknown word is not met.
 bool op_needs_met(const vk_caps *caps, const char *needs);
 /// Whether it is among those that are chosen before anything was measured.

@@ -244,6 +244,7 @@ static pum_status open_candidate(candidate *c, vk_device **device, pum_error *er
     vk_device *d = calloc(1, sizeof *d);
     if (!d) return pum_fail_memory(err, "a device", sizeof *d);
     pthread_mutex_init(&d->queue_lock, NULL);
+    pthread_mutex_init(&d->pipeline_cache_lock, NULL);
     d->physical = c->physical;
     d->caps = c->caps;
     uint32_t timestamp_bits;
@@ -296,6 +297,7 @@ void vk_device_close(vk_device **device) {
         if (d->pipeline_cache) d->fn.vkDestroyPipelineCache(d->handle, d->pipeline_cache, NULL);
         d->fn.vkDestroyDevice(d->handle, NULL);
     }
+    pthread_mutex_destroy(&d->pipeline_cache_lock);
     pthread_mutex_destroy(&d->queue_lock);
     free(d->pipeline_cache_path);
     free(d);

@@ -50,8 +50,9 @@ typedef struct vk_device {
     uint32_t queue_family;
     pthread_mutex_t queue_lock;
     VkPipelineCache pipeline_cache;
-    char *pipeline_cache_path;   ///< where it is kept, or NULL: vk/pipeline_cache.h
-    size_t pipeline_cache_bytes; ///< of it there
+    char *pipeline_cache_path;           ///< where it is kept, or NULL: vk/pipeline_cache.h
+    size_t pipeline_cache_bytes;         ///< of it there
+    pthread_mutex_t pipeline_cache_lock; ///< of those two, while it is written
     VkPhysicalDeviceMemoryProperties memory;
     vk_caps caps;
     _Atomic uint64_t allocated_bytes; ///< of device memory taken by vk_buffer_create, all uses

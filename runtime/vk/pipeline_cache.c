@@ -48,8 +48,7 @@ void vk_pipeline_cache_open(vk_device *device, const char *folder) {
     free(data);
 }
 
-void vk_pipeline_cache_save(vk_device *device) {
-    if (!device->pipeline_cache_path || atomic_load(&device->hung)) return;
+static void save(vk_device *device) {
     size_t n_bytes = 0;
     VkResult result = device->fn.vkGetPipelineCacheData(device->handle, device->pipeline_cache, &n_bytes, NULL);
     if (result != VK_SUCCESS || n_bytes == device->pipeline_cache_bytes || n_bytes > MAX_BYTES) return;
@@ -62,4 +61,11 @@ void vk_pipeline_cache_save(vk_device *device) {
         cache_file_write(device->pipeline_cache_path, identity, data, n_bytes))
         device->pipeline_cache_bytes = n_bytes;
     free(data);
+}
+
+void vk_pipeline_cache_save(vk_device *device) {
+    if (!device->pipeline_cache_path || atomic_load(&device->hung)) return;
+    pthread_mutex_lock(&device->pipeline_cache_lock);
+    save(device);
+    pthread_mutex_unlock(&device->pipeline_cache_lock);
 }

@@ -52,7 +52,7 @@ no_loader="env LD_PRELOAD=$tests/no_loader.so"
     refuses "unknown name" "no such device" "expected an index or a part of one name" -- "$pumice" $run --device "no such device"
     refuses "index too large" '"99"' "0: " -- "$pumice" $run --device 99
     layer="env VK_LAYER_PATH=$tests/layers VK_INSTANCE_LAYERS=VK_LAYER_PUMICE_test"
-    refuses "small heap" " GB" "use a smaller" -- $layer PUMICE_LAYER=heap=500000 "$pumice" $run
+    refuses "small heap" " MB" "use a smaller" -- $layer PUMICE_LAYER=heap=500000 "$pumice" $run
     refuses "memory denied" "got none" "--ctx" -- $layer PUMICE_LAYER=deny=3 "$pumice" $run
     refuses "device lost" VK_ERROR_DEVICE_LOST "--device" -- $layer PUMICE_LAYER=lose=1 "$pumice" $run
     refuses "work dropped" "dropped the work" "try again" -- $layer PUMICE_LAYER=drop=1 "$pumice" $run

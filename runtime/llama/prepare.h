@@ -1,0 +1,11 @@
+/* Making the kernels of a model ahead of their use. */
+#ifndef LLAMA_PREPARE_H
+#define LLAMA_PREPARE_H
+
+#include "llama/weights.h"
+
+/// Begins to make, on other threads, the kernels that passes of many tokens and of one will need. The tensors must have their
+/// place, their numbers need not be there. What cannot be made is reported to the first pass that needs it.
+void llama_prepare(op_kernels *kernels, const llama_weights *weights);
+
+#endif
