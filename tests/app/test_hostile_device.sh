@@ -40,7 +40,7 @@ refuses() {
     echo "ok $name: $(cat "$out/line")"
 }
 
-run="run -m $model --ctx 128 -n 20 --temp 0 -p Once"
+run="run -m $model --ctx 128 -n 20 --temp 0 -p Once --no-tune"
 no_driver="env VK_DRIVER_FILES=/nonexistent VK_ICD_FILENAMES=/nonexistent"
 no_loader="env LD_PRELOAD=$tests/no_loader.so"
 
