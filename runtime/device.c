@@ -60,6 +60,7 @@ static pum_status tune(pum_device *d, const check_needs *needs, pum_error *err) 
     check_tune_params params = {
         .needs = needs,
         .n_repeats = 2,
+        .n_cases = 2,
         .most_s = d->vk->caps.type == PUM_DEVICE_CPU ? most_s_cpu : most_s,
         .progress = d->params.tune_progress,
         .user = d->params.tune_user,

@@ -1,12 +1,14 @@
 /* pum_device_check: what `pumice doctor` shows. */
 #include "device.h"
 
+#include "base/log.h"
+
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUICK_REPEATS = 3, FULL_REPEATS = 50 };
+enum { QUICK_REPEATS = 3, FULL_REPEATS = 50, QUICK_CASES = 2 };
 
 static bool serves_at(const shader_variant *v, const check_job *job) { return op_variant_serves(v, job->op); }
 
@@ -25,6 +27,7 @@ static pum_variant_report describe(pum_device *d, const check_job *job, const sh
         .verdict = op_needs_met(&d->vk->caps, v->needs) ? r->verdict : PUM_VERDICT_UNSUPPORTED,
         .max_error_ratio = r->max_error_ratio,
         .time_us = r->time_us,
+        .mean_kl = r->mean_kl,
         .chosen = op_variant_choose(d->kernels, job->op, job->size, NULL, NULL) == v,
     };
     snprintf(row.op, sizeof row.op, "%s", job->op);
@@ -46,15 +49,24 @@ static void fill(pum_device *d, const check_job *jobs, size_t n_jobs, pum_device
         }
         if (!served) report->verdict = PUM_DEVICE_UNUSABLE;
     }
+    if (!(report->mean_kl <= report->mean_kl_limit)) report->verdict = PUM_DEVICE_UNUSABLE;
 }
 
-static pum_status check_all(pum_device *d, const pum_device_check_params *p, pum_error *err) {
+static pum_status check_all(pum_device *d, const pum_device_check_params *p, pum_device_report *report, pum_error *err) {
     checker *c;
     pum_status status = checker_create(d->vk, &c, err);
     if (status != PUM_OK) return status;
     check_table_clear(d->table);
-    check_tune_params params = {.n_repeats = p->full ? FULL_REPEATS : QUICK_REPEATS, .progress = p->progress, .user = p->user};
+    check_tune_params params = {.n_repeats = p->full ? FULL_REPEATS : QUICK_REPEATS,
+                                .n_cases = p->full ? 0 : QUICK_CASES,
+                                .progress = p->progress,
+                                .user = p->user};
     status = check_tune(c, &params, d->table, err);
+    pum_error error;
+    if (status == PUM_OK && check_model(c, d->table, &report->mean_kl, &report->mean_kl_limit, &error) != PUM_OK) {
+        base_log(PUM_LOG_WARNING, "no tiny model can run: %s", error.message);
+        report->mean_kl = NAN;
+    }
     checker_destroy(&c);
     check_table_apply(d->table, d->kernels, true);
     if (status == PUM_OK && d->table_path) check_table_write(d->table, d->vk, d->table_path);
@@ -77,7 +89,7 @@ pum_status pum_device_check(pum_device *device, const pum_device_check_params *p
     if (status == PUM_OK) {
         r->mean_kl = r->mean_kl_limit = NAN;
         pthread_mutex_lock(&device->lock);
-        status = check_all(device, &p, err);
+        status = check_all(device, &p, r, err);
         if (status == PUM_OK) fill(device, jobs, n_jobs, r);
         pthread_mutex_unlock(&device->lock);
     }

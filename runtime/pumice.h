@@ -165,6 +165,7 @@ typedef struct pum_variant_report {
     pum_verdict verdict;
     double max_error_ratio; ///< largest error as a part of what roundings explain
     double time_us;         ///< of work that is the same for all variants of an op; 0: not timed
+    double mean_kl;         ///< of a tiny model that uses it to the float64 reference, where it rounds its inputs; else 0
     bool chosen;
     char message[200]; ///< what is wrong; empty where nothing is
 } pum_variant_report;
@@ -184,7 +185,7 @@ typedef struct pum_device_report {
 } pum_device_report;
 
 typedef struct pum_device_check_params {
-    bool full;                ///< every shape 50 times, not 3
+    bool full;                ///< every shape 50 times, not some of them 3 times
     pum_progress_fn progress; ///< kernels; may be NULL
     void *user;
 } pum_device_check_params;

@@ -23,6 +23,7 @@ static json_t *variant_json(const pum_variant_report *v) {
     bool tried = v->verdict != PUM_VERDICT_UNSUPPORTED && v->verdict != PUM_VERDICT_NONE;
     json_object_set_new(o, "max_error_ratio", tried ? json_number(v->max_error_ratio) : json_null());
     json_object_set_new(o, "time_us", v->time_us > 0 ? json_number(v->time_us) : json_null());
+    json_object_set_new(o, "mean_kl", v->mean_kl > 0 ? json_number(v->mean_kl) : json_null());
     json_object_set_new(o, "chosen", json_boolean(v->chosen));
     json_object_set_new(o, "message", v->message[0] ? json_text(v->message) : json_null());
     return o;
@@ -47,6 +48,7 @@ static void print_variant(const pum_variant_report *v) {
     if (v->time_us > 0) snprintf(time, sizeof time, "%.0f", v->time_us);
     printf("%c %-20s %-5s %-26s %-12s", v->chosen ? '*' : ' ', v->op, v->tokens, v->variant, verdict_names[v->verdict]);
     if (v->verdict != PUM_VERDICT_UNSUPPORTED) printf(" %8.3f %10s", v->max_error_ratio, time);
+    if (v->mean_kl > 0) printf("  KL %.1e", v->mean_kl);
     printf("%s%s\n", v->message[0] ? "  " : "", v->message);
 }
 

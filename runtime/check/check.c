@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "check/case.h"
+#include "check/tiny.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -205,6 +206,23 @@ static pum_status run_case(checker *c, const check_case *k, const check_precisio
 
 static bool ends_the_check(pum_status status) { return status == PUM_ERR_MEMORY || status == PUM_ERR_DEVICE_LOST; }
 
+/* What its roundings cost a model. The variant is forced. */
+static pum_status check_kl(checker *c, const check_job *job, const shader_variant *variant, const check_precision *precision,
+                           check_result *result, pum_error *err) {
+    pum_error error;
+    pum_status status = check_tiny_kl(c->kernels, job->type, &result->mean_kl, &error);
+    if (ends_the_check(status)) return pum_fail(err, status, "%s: %s", variant->name, error.message);
+    if (status == PUM_OK && result->mean_kl <= precision->max_kl) return PUM_OK;
+    result->verdict = status == PUM_OK ? PUM_VERDICT_WRONG : PUM_VERDICT_FAILED;
+    if (status == PUM_OK)
+        snprintf(result->message, sizeof result->message,
+                 "a tiny model's mean KL to the float64 reference: expected at most %.2g, got %.2g", precision->max_kl,
+                 result->mean_kl);
+    else
+        snprintf(result->message, sizeof result->message, "%.199s", error.message);
+    return PUM_OK;
+}
+
 pum_status check_variant(checker *c, const check_job *job, const shader_variant *variant, uint32_t most_cases, uint32_t n_repeats,
                          check_result *result, pum_error *err) {
     *result = (check_result){.verdict = PUM_VERDICT_UNSUPPORTED};
@@ -233,6 +251,9 @@ pum_status check_variant(checker *c, const check_job *job, const shader_variant 
         *result = part;
         if (part.verdict != PUM_VERDICT_OK) break;
     }
+    bool rounds = precision.of_terms > 0 || precision.of_peaks > 0;
+    if (status == PUM_OK && result->verdict == PUM_VERDICT_OK && rounds)
+        status = check_kl(c, job, variant, &precision, result, err);
     force(c, job, NULL);
     free(initial);
     free(first);

@@ -26,6 +26,7 @@ typedef struct check_result {
     pum_verdict verdict;
     double max_error_ratio; ///< the largest error as a part of what roundings explain; what is not finite counts as infinite
     double time_us;         ///< 0: not timed
+    double mean_kl;         ///< of a tiny model that uses it, where its inputs are rounded; else 0
     bool passed_over;       ///< with PUM_VERDICT_NONE: there was no time for it, and it is not tried again
     char message[200];      ///< what was wrong
 } check_result;

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "check/case.h"
+#include "check/tiny.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -11,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { QUICK_CASES = 2, MAX_CANDIDATES = 32, MAX_FILE_BYTES = 1 << 20, LINE_BYTES = 160 };
+enum { MAX_CANDIDATES = 32, MAX_FILE_BYTES = 1 << 20, LINE_BYTES = 160 };
 
 /* ---- the table */
 
@@ -214,7 +215,7 @@ static double best_time(const tuning *t, const check_job *job, const candidates 
 static pum_status check_one(tuning *t, const check_job *job, const shader_variant *v, pum_error *err) {
     check_result *r = result_of(t, job, v);
     double time_us = r->time_us;
-    uint32_t most_cases = t->params->most_s > 0 ? QUICK_CASES : UINT32_MAX;
+    uint32_t most_cases = t->params->n_cases ? t->params->n_cases : UINT32_MAX;
     pum_status status = check_variant(t->checker, job, v, most_cases, t->params->n_repeats, r, err);
     r->time_us = time_us;
     if (status == PUM_OK && is_bad(r->verdict)) base_log(PUM_LOG_WARNING, "kernel %s is left out: %s", v->name, r->message);
@@ -316,6 +317,25 @@ static pum_status try_quickly(tuning *t, const check_job *job, const candidates 
     t->n_done += c->n;
     if (status == PUM_OK && t->params->progress && !t->params->progress(t->params->user, t->n_done, t->n_total))
         status = pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
+    return status;
+}
+
+pum_status check_model(checker *c, const check_table *table, double *mean_kl, double *limit, pum_error *err) {
+    op_kernels *kernels = checker_kernels(c);
+    check_table_apply(table, kernels, true);
+    check_job *jobs;
+    size_t n_jobs;
+    pum_status status = check_jobs(&jobs, &n_jobs, err);
+    *mean_kl = *limit = 0;
+    for (size_t i = 0; i < n_jobs && status == PUM_OK; i++) {
+        const shader_variant *v = op_variant_choose(kernels, jobs[i].op, jobs[i].size, NULL, NULL);
+        if (v) *limit = fmax(*limit, check_precision_of(v).max_kl);
+        if (strncmp(jobs[i].op, "embed_", 6) != 0) continue; // one for each type
+        double kl;
+        status = check_tiny_kl(kernels, jobs[i].type, &kl, err);
+        if (status == PUM_OK) *mean_kl = fmax(*mean_kl, kl);
+    }
+    free(jobs);
     return status;
 }
 

@@ -29,8 +29,8 @@ typedef struct check_needs {
 bool check_needed(const check_needs *needs, const check_job *job);
 
 typedef struct check_tune_params {
-    const check_needs *needs; ///< NULL: all ops
-    uint32_t n_repeats;
+    const check_needs *needs;    ///< NULL: all ops
+    uint32_t n_repeats, n_cases; ///< n_cases: of the shapes of an op; 0: all
     double most_s; ///< 0: everything is checked, and timed where there is a choice. Else after so many seconds the table's order
                    ///< is good enough for what is left, the time is taken of what is likely to be chosen, and only what is chosen
                    ///< is checked
@@ -42,5 +42,9 @@ bool check_tune_wanted(const check_table *table, const vk_caps *caps, const chec
 /// Checks what is not tried yet, and times it where there is a choice. A warning in the log names each variant that did not pass.
 /// Errors: PUM_ERR_MEMORY, PUM_ERR_DEVICE_LOST, PUM_ERR_ABORTED.
 pum_status check_tune(checker *c, const check_tune_params *params, check_table *table, pum_error *err);
+
+/// The mean KL of tiny models of every type to the float64 reference, with the kernels that the table chooses: the largest of
+/// them, and what is allowed. Errors: as a model's that cannot run.
+pum_status check_model(checker *checker, const check_table *table, double *mean_kl, double *limit, pum_error *err);
 
 #endif
