@@ -2,6 +2,7 @@
 #include "device.h"
 
 #include "base/log.h"
+#include "ops/layout.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -52,18 +53,19 @@ static void fill(pum_device *d, const check_job *jobs, size_t n_jobs, pum_device
     if (!(report->mean_kl <= report->mean_kl_limit)) report->verdict = PUM_DEVICE_UNUSABLE;
 }
 
-static pum_status check_all(pum_device *d, const pum_device_check_params *p, pum_device_report *report, pum_error *err) {
+static pum_status check_all(pum_device *d, const pum_device_check_params *p, const check_needs *needs, pum_device_report *report,
+                            pum_error *err) {
     checker *c;
     pum_status status = checker_create(d->vk, &c, err);
     if (status != PUM_OK) return status;
-    check_table_clear(d->table);
-    check_tune_params params = {.n_repeats = p->full ? FULL_REPEATS : QUICK_REPEATS,
+    check_tune_params params = {.needs = needs,
+                                .n_repeats = p->full ? FULL_REPEATS : QUICK_REPEATS,
                                 .n_cases = p->full ? 0 : QUICK_CASES,
                                 .progress = p->progress,
                                 .user = p->user};
     status = check_tune(c, &params, d->table, err);
     pum_error error;
-    if (status == PUM_OK && check_model(c, d->table, &report->mean_kl, &report->mean_kl_limit, &error) != PUM_OK) {
+    if (status == PUM_OK && check_model(c, d->table, needs, &report->mean_kl, &report->mean_kl_limit, &error) != PUM_OK) {
         base_log(PUM_LOG_WARNING, "no tiny model can run: %s", error.message);
         report->mean_kl = NAN;
     }
@@ -73,29 +75,50 @@ static pum_status check_all(pum_device *d, const pum_device_check_params *p, pum
     return status;
 }
 
-pum_status pum_device_check(pum_device *device, const pum_device_check_params *params, pum_device_report **report,
-                            pum_error *err) {
-    *report = NULL;
-    pum_device_check_params p = params ? *params : (pum_device_check_params){0};
+/* The jobs of one type of weights and of no type, or all; what is known of them is forgotten. */
+static pum_status choose_jobs(pum_device *d, const char *type, check_needs *needs, check_job **jobs, size_t *n_jobs,
+                              pum_error *err) {
+    const tensor_type_info *info = type ? tensor_type_by_name(type) : NULL;
+    if (type && (!info || !op_layout_supports(info->type)))
+        return pum_fail(err, PUM_ERR_ARGUMENT, "type: expected a tensor type that the device can use, such as Q4_0, got \"%s\"",
+                        type);
+    uint64_t of_type = info ? (uint64_t)1 << info->type : UINT64_MAX;
+    *needs = (check_needs){of_type, of_type, of_type};
+    pum_status status = check_jobs(jobs, n_jobs, err);
+    size_t n = 0;
+    for (size_t i = 0; i < *n_jobs && status == PUM_OK; i++) {
+        if (!check_needed(needs, &(*jobs)[i])) continue;
+        (*jobs)[n++] = (*jobs)[i];
+        check_table_forget(d->table, &(*jobs)[i]);
+    }
+    *n_jobs = n;
+    return status;
+}
+
+static pum_status check(pum_device *d, const pum_device_check_params *p, pum_device_report *r, pum_error *err) {
     check_job *jobs = NULL;
     size_t n_jobs = 0;
-    pum_device_report *r = calloc(1, sizeof *r);
-    pum_status status = r ? check_jobs(&jobs, &n_jobs, err) : pum_fail_memory(err, "a report", sizeof *r);
-    if (status == PUM_OK) {
-        size_t n = count_rows(jobs, n_jobs);
-        r->variants = calloc(n + 1, sizeof *r->variants);
-        if (!r->variants) status = pum_fail_memory(err, "a report", n * sizeof *r->variants);
-    }
-    if (status == PUM_OK) {
-        r->mean_kl = r->mean_kl_limit = NAN;
-        pthread_mutex_lock(&device->lock);
-        status = check_all(device, &p, r, err);
-        if (status == PUM_OK) fill(device, jobs, n_jobs, r);
-        pthread_mutex_unlock(&device->lock);
-    }
+    check_needs needs;
+    pum_status status = choose_jobs(d, p->type, &needs, &jobs, &n_jobs, err);
+    size_t n = count_rows(jobs, n_jobs);
+    r->variants = calloc(n + 1, sizeof *r->variants);
+    if (status == PUM_OK && !r->variants) status = pum_fail_memory(err, "a report", n * sizeof *r->variants);
+    if (status == PUM_OK) status = check_all(d, p, &needs, r, err);
+    if (status == PUM_OK) fill(d, jobs, n_jobs, r);
     free(jobs);
-    if (status != PUM_OK) pum_device_report_destroy(&r);
-    *report = r;
+    return status;
+}
+
+pum_status pum_device_check(pum_device *device, const pum_device_check_params *params, pum_device_report **report,
+                            pum_error *err) {
+    pum_device_check_params p = params ? *params : (pum_device_check_params){0};
+    pum_device_report *r = *report = calloc(1, sizeof *r);
+    if (!r) return pum_fail_memory(err, "a report", sizeof *r);
+    r->mean_kl = r->mean_kl_limit = NAN;
+    pthread_mutex_lock(&device->lock);
+    pum_status status = check(device, &p, r, err);
+    pthread_mutex_unlock(&device->lock);
+    if (status != PUM_OK) pum_device_report_destroy(report);
     return status;
 }
 

@@ -185,12 +185,13 @@ typedef struct pum_device_report {
 } pum_device_report;
 
 typedef struct pum_device_check_params {
+    const char *type;         ///< of weights, e.g. "Q4_0": only the kernels of models of that type; NULL: all
     bool full;                ///< every shape 50 times, not some of them 3 times
     pum_progress_fn progress; ///< kernels; may be NULL
     void *user;
 } pum_device_check_params;
 /// Checks every kernel that the device can run, and times those that there is a choice of. From then on the device chooses by
-/// what was found, and so does the next program that opens it with the same cache_folder. Takes up to a minute on a CPU driver.
+/// what was found, and so does the next program that opens it with the same cache_folder. Takes some minutes on a CPU driver whose caches are cold.
 /// params may be NULL. *report is to be freed with pum_device_report_destroy. Errors: PUM_ERR_MEMORY, PUM_ERR_DEVICE_LOST,
 /// PUM_ERR_ABORTED. No model may be in use on the device meanwhile.
 PUM_API pum_status pum_device_check(pum_device *device, const pum_device_check_params *params, pum_device_report **report,

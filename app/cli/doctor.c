@@ -67,7 +67,7 @@ int command_doctor(options *o) {
     engine e = {0};
     pum_error err;
     pum_device_report *report = NULL;
-    pum_device_check_params params = {.full = o->full, .progress = on_progress};
+    pum_device_check_params params = {.type = o->only_type, .full = o->full, .progress = on_progress};
     if (!engine_open_device(&e, o)) return 1;
     engine_catch_interrupt(NULL);
     int status = 1;

@@ -42,6 +42,12 @@ check_result *check_table_at(const check_table *t, const shader_variant *variant
 
 void check_table_clear(check_table *t) { memset(t->results, 0, n_results() * sizeof *t->results); }
 
+void check_table_forget(check_table *t, const check_job *job) {
+    for (size_t i = 0; i < n_shader_variants; i++)
+        if (op_variant_serves(&shader_variants[i], job->op))
+            *check_table_at(t, &shader_variants[i], job->size) = (check_result){.verdict = PUM_VERDICT_NONE};
+}
+
 static bool is_bad(pum_verdict verdict) {
     return verdict == PUM_VERDICT_WRONG || verdict == PUM_VERDICT_UNREPEATABLE || verdict == PUM_VERDICT_FAILED ||
            verdict == PUM_VERDICT_CRASHED || verdict == PUM_VERDICT_HUNG;
@@ -320,7 +326,8 @@ static pum_status try_quickly(tuning *t, const check_job *job, const candidates 
     return status;
 }
 
-pum_status check_model(checker *c, const check_table *table, double *mean_kl, double *limit, pum_error *err) {
+pum_status check_model(checker *c, const check_table *table, const check_needs *needs, double *mean_kl, double *limit,
+                       pum_error *err) {
     op_kernels *kernels = checker_kernels(c);
     check_table_apply(table, kernels, true);
     check_job *jobs;
@@ -328,6 +335,7 @@ pum_status check_model(checker *c, const check_table *table, double *mean_kl, do
     pum_status status = check_jobs(&jobs, &n_jobs, err);
     *mean_kl = *limit = 0;
     for (size_t i = 0; i < n_jobs && status == PUM_OK; i++) {
+        if (!check_needed(needs, &jobs[i])) continue;
         const shader_variant *v = op_variant_choose(kernels, jobs[i].op, jobs[i].size, NULL, NULL);
         if (v) *limit = fmax(*limit, check_precision_of(v).max_kl);
         if (strncmp(jobs[i].op, "embed_", 6) != 0) continue; // one for each type

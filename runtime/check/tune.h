@@ -10,7 +10,9 @@ pum_status check_table_create(check_table **table, pum_error *err);
 void check_table_destroy(check_table **table);
 /// Of a variant and size. verdict PUM_VERDICT_NONE: not tried.
 check_result *check_table_at(const check_table *table, const shader_variant *variant, op_size size);
+/// Forgets everything, or what is known of an op at a size.
 void check_table_clear(check_table *table);
+void check_table_forget(check_table *table, const check_job *job);
 
 /// Has the choice go by the table: what did not pass is left out; times count if use_times.
 void check_table_apply(const check_table *table, op_kernels *kernels, bool use_times);
@@ -45,6 +47,8 @@ pum_status check_tune(checker *c, const check_tune_params *params, check_table *
 
 /// The mean KL of tiny models of every type to the float64 reference, with the kernels that the table chooses: the largest of
 /// them, and what is allowed. Errors: as a model's that cannot run.
-pum_status check_model(checker *checker, const check_table *table, double *mean_kl, double *limit, pum_error *err);
+/// needs: only of the types of its products; NULL: of all.
+pum_status check_model(checker *checker, const check_table *table, const check_needs *needs, double *mean_kl, double *limit,
+                       pum_error *err);
 
 #endif

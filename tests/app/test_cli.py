@@ -93,7 +93,7 @@ class Usage(Case):
     def test_help_and_version(self):
         self.assertRegex(self.works("--version").stdout.decode(), r"^pumice \d+\.\d+\.\d+ \(\w+\)\n$")
         commands = self.works("--help").stdout.decode()
-        for name in ("run", "chat", "devices", "info", "tokenize", "detokenize", "logits", "bench"):
+        for name in ("run", "chat", "devices", "info", "tokenize", "detokenize", "logits", "bench", "doctor"):
             self.assertIn("\n  %s " % name, commands)
             self.assertIn("pumice %s: " % name, self.works(name, "--help").stdout.decode())
 
@@ -145,6 +145,31 @@ class Json(Case):
         self.assertGreaterEqual(info["plan"]["weights_bytes"], 4 * info["n_params"])
         self.assertEqual(json.loads(self.works("info", MODEL, "--json", "--ctx", 64).stdout)["plan"]["n_ctx"], 64)
         self.assertIn(b"memory plan", self.works("info", MODEL).stdout)
+
+    def test_doctor(self):
+        with tempfile.TemporaryDirectory() as home:
+            environment = {**os.environ, "XDG_CACHE_HOME": home}
+            report = json.loads(self.works("doctor", "--type", "Q8_0", "--json", timeout=300, env=environment).stdout)
+            self.assertTrue(os.listdir(os.path.join(home, "pumice")))
+        self.expect_keys(report, "device driver verdict mean_kl variants")
+        self.assertEqual(report["verdict"], "ok")
+        self.assertTrue(0 < report["mean_kl"] <= report["mean_kl_limit"] <= 1e-5)
+        chosen = {}
+        for variant in report["variants"]:
+            self.expect_keys(variant, "op variant verdict max_error_ratio time_us chosen")
+            self.assertIn(variant["verdict"], ("ok", "unsupported"), variant)
+            if variant["verdict"] == "ok":
+                self.assertTrue(0 <= variant["max_error_ratio"] <= 1, variant)
+            chosen.setdefault((variant["op"], variant["tokens"]), []).append(variant)
+        self.assertIn(("matvec_q8_0", "1"), chosen)
+        self.assertNotIn(("matvec_q4_0", "1"), chosen)
+        for where, variants in chosen.items():
+            self.assertEqual(sum(variant["chosen"] for variant in variants), 1, where)
+            times = [variant["time_us"] for variant in variants if variant["time_us"]]
+            for variant in variants:
+                if variant["chosen"] and len(times) > 1:
+                    self.assertLessEqual(variant["time_us"] * 0.95, min(times), where)
+        self.refused(1, ["Q9_9"], "doctor", "--type", "Q9_9")
 
     def test_bench(self):
         bench = json.loads(self.works("bench", *"--shape 260k --type Q4_0 -p 8 -n 4 -r 2 -d 0,16 --json".split()).stdout)
