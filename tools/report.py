@@ -211,7 +211,8 @@ def op_test(report, line):
 def doctor(report):
     if " doctor" not in report.run([PUMICE, "--help"]):
         raise Left("this version has no doctor")
-    report.results["doctor"] = report.run([PUMICE, "doctor", "--device", device_index(report), "--json"], parse=True)
+    only = ["--type", report.options.doctor_type] if report.options.doctor_type else []
+    report.results["doctor"] = report.run([PUMICE, "doctor", "--device", device_index(report), *only, "--json"], parse=True)
 
 
 def device_index(report):
@@ -356,7 +357,7 @@ def markdown(whole):
             lines += as_it_stands(test["output"]) if test["failed"] else []
     if whole.get("doctor"):
         d = whole["doctor"]
-        names = ["op", "variant", "verdict", "max_error_ratio", "time_us", "chosen"]
+        names = ["op", "tokens", "variant", "verdict", "max_error_ratio", "mean_kl", "time_us", "chosen"]
         lines += ["## Doctor", "", f"{d.get('verdict')}, mean KL {d.get('mean_kl')}", ""]
         lines += table(names, [of(v, *names) for v in d.get("variants", [])])
     if whole.get("bench"):
@@ -378,6 +379,7 @@ def main():
     parser.add_argument("--device", type=int, metavar="N", help="by index; default: the one that pumice takes")
     parser.add_argument("--shapes", default="135m,1.1b,7b", help="of random models; default 135m,1.1b,7b")
     parser.add_argument("--types", default="Q4_0,Q4_K", help="default Q4_0,Q4_K")
+    parser.add_argument("--doctor-type", metavar="TYPE", help="check only the kernels for weights of this type; default: all")
     parser.add_argument("--depths", default="0,2048,8192", help="default 0,2048,8192")
     parser.add_argument("-p", type=int, metavar="N", default=512, help="tokens of a prompt; default 512")
     parser.add_argument("-n", type=int, metavar="N", default=128, help="tokens to decode; default 128")

@@ -16,7 +16,7 @@ import unittest
 ROOT = sys.argv.pop()
 TOOL = os.path.join(ROOT, "tools", "gpu-report")
 ROOTFS = os.path.join(ROOT, "tools", "rootfs")
-TINY = ["--shapes", "260k", "--types", "Q4_0", "--depths", "0,8", "-p", "8", "-n", "4", "-r", "1"]
+TINY = ["--shapes", "260k", "--types", "Q4_0", "--doctor-type", "Q4_0", "--depths", "0,8", "-p", "8", "-n", "4", "-r", "1"]
 FAILING = """#!/bin/sh
 echo "[ RUN      ] op/odd"
 echo "shape 3x1: expected 2, got 3"
