@@ -52,6 +52,24 @@ float *check_case_fill(check_case *c, op_rows rows, double sigma) {
     return values;
 }
 
+/* The same numbers at another place, without packing them again. */
+static pum_status copy_tensor(check_case *c, const op_tensor *from, op_tensor *to, op_frame *f, pum_error *err) {
+    pum_status status = op_memory_tensor(c->device, from->type, from->n_rows, from->n_cols, to, err);
+    for (uint32_t s = 0; s < from->n_slices && status == PUM_OK; s++) op_frame_copy(f, from->slices[s].span, to->slices[s].span);
+    return status;
+}
+
+static pum_status copy_tensors(check_case *c, uint32_t n_copies, op_tensor *tensors, pum_error *err) {
+    op_frame *f;
+    pum_status status = op_frame_create(c->kernels, &f, err);
+    if (status != PUM_OK) return status;
+    op_frame_begin(f, NULL);
+    for (uint32_t i = 1; i < n_copies && status == PUM_OK; i++) status = copy_tensor(c, &tensors[0], &tensors[i], f, err);
+    pum_status ended = op_frame_end(f, status == PUM_OK ? err : NULL);
+    op_frame_destroy(&f);
+    return status == PUM_OK ? ended : status;
+}
+
 pum_status check_case_tensor(check_case *c, tensor_type type, uint32_t n_rows, uint32_t n_cols, double sigma, uint32_t n_copies,
                              op_tensor *tensors, float **values, pum_error *err) {
     const tensor_type_info *info = tensor_type_find(type);
@@ -63,12 +81,10 @@ pum_status check_case_tensor(check_case *c, tensor_type type, uint32_t n_rows, u
         double scale = c->for_timing ? 1 : 0.5 + (double)(c->random >> 44) * 0x1p-20;
         gguf_random_blocks(info, scale * sigma, &c->random, blocks + b * info->block_bytes, 1);
     }
-    pum_status status = PUM_OK;
-    for (uint32_t i = 0; i < n_copies && status == PUM_OK; i++) {
-        status = op_memory_tensor(c->device, type, n_rows, n_cols, &tensors[i], err);
-        if (status == PUM_OK) status = op_memory_send(c->device, &tensors[i], 0, n_rows, blocks, err);
-    }
+    pum_status status = op_memory_tensor(c->device, type, n_rows, n_cols, &tensors[0], err);
+    if (status == PUM_OK) status = op_memory_send(c->device, &tensors[0], 0, n_rows, blocks, err);
     if (status == PUM_OK) status = op_memory_sent(c->device, err);
+    if (status == PUM_OK && n_copies > 1) status = copy_tensors(c, n_copies, tensors, err);
     if (status == PUM_OK && values) {
         *values = arena_alloc(&c->host, (size_t)n_rows * n_cols, sizeof **values);
         if (*values)

@@ -1,5 +1,6 @@
 /* A table of kernels with rows that have the code for another type of weights: each is caught, named and left out, and the work
  * goes on with the others. */
+#include "check/tiny.h"
 #include "check/tune.h"
 #include "vk/device.h"
 
@@ -69,6 +70,22 @@ static void tune(double most_s) {
     checker_destroy(&c);
 }
 
+/* Before anything is known a model takes what the table puts first. */
+static void test_model(void **state) {
+    (void)state;
+    pum_error error;
+    checker *c;
+    double right = 0, wrong_kl = 0;
+    if (checker_create(device, &c, &error) != PUM_OK ||
+        check_tiny_kl(checker_kernels(c), TENSOR_Q4_0, &right, &error) != PUM_OK ||
+        check_tiny_kl(checker_kernels(c), TENSOR_Q4_1, &wrong_kl, &error) != PUM_OK)
+        fail_msg("%s", error.message);
+    printf("mean KL %.2g, with a wrong kernel %.2g\n", right, wrong_kl);
+    assert_true(right >= 0 && right <= 2e-6);
+    assert_true(wrong_kl > 1e-3);
+    checker_destroy(&c);
+}
+
 static void test_all(void **state) {
     (void)state;
     tune(0);
@@ -88,7 +105,8 @@ int main(void) {
         return 77;
     }
     if (status != PUM_OK) return 1;
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_all), cmocka_unit_test(test_at_first_use)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_model), cmocka_unit_test(test_all),
+                                       cmocka_unit_test(test_at_first_use)};
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
     vk_device_close(&device);
     return n_failed ? 1 : 0;
