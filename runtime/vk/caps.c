@@ -210,19 +210,24 @@ static pum_device_type type_of(VkPhysicalDeviceType type) {
     }
 }
 
-/* Unified: every device-local memory is the host's too, so that writing it directly is no slower than a copy. */
-static bool is_unified(VkPhysicalDevice physical) {
-    const VkMemoryPropertyFlags host = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+/* Whether the host sees the largest heap of device memory: unified memory, or a GPU's own with a window as large as all of it. A
+ * small window does not count, which drivers want for themselves. */
+static bool is_host_visible(VkPhysicalDevice physical) {
+    const VkMemoryPropertyFlags wanted =
+        VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT | VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
     VkPhysicalDeviceMemoryProperties memory;
     vkGetPhysicalDeviceMemoryProperties(physical, &memory);
-    bool visible = false;
-    for (uint32_t h = 0; h < memory.memoryHeapCount; h++)
-        if (!(memory.memoryHeaps[h].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT)) return false;
-    for (uint32_t i = 0; i < memory.memoryTypeCount; i++) {
-        VkMemoryPropertyFlags flags = memory.memoryTypes[i].propertyFlags;
-        if ((flags & VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT) && (flags & host) == host) visible = true;
+    VkDeviceSize largest = 0, visible = 0;
+    for (uint32_t h = 0; h < memory.memoryHeapCount; h++) {
+        const VkMemoryHeap *heap = &memory.memoryHeaps[h];
+        if ((heap->flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) && heap->size > largest) largest = heap->size;
     }
-    return visible;
+    for (uint32_t i = 0; i < memory.memoryTypeCount; i++) {
+        const VkMemoryType *type = &memory.memoryTypes[i];
+        VkDeviceSize size = memory.memoryHeaps[type->heapIndex].size;
+        if ((type->propertyFlags & wanted) == wanted && size > visible) visible = size;
+    }
+    return visible > 0 && visible >= largest;
 }
 
 static void read_limits(VkPhysicalDevice physical, vk_caps *caps) {
@@ -276,7 +281,7 @@ pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *f
     if (caps->coopmat) caps->coopmat_f16 = read_coopmat_f16(physical);
     caps->memory_budget = has(&o, "VK_EXT_memory_budget");
     caps->pipeline_statistics = features->executable.pipelineExecutableInfo;
-    caps->unified = is_unified(physical);
+    caps->host_visible = is_host_visible(physical);
     free(o.all);
     return PUM_OK;
 }

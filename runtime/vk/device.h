@@ -37,7 +37,7 @@ typedef struct vk_caps {
     vk_coopmat_shape coopmat_f16; ///< for the matrices of a subgroup, float16 times float16 added in float32
     bool memory_budget;           ///< VK_EXT_memory_budget
     bool pipeline_statistics;     ///< VK_KHR_pipeline_executable_properties
-    bool unified;                 ///< device memory is the host's: buffers of VK_USE_DEVICE come mapped
+    bool host_visible;            ///< all of the device's memory is: buffers of VK_USE_DEVICE come mapped
     float timestamp_ns;           ///< of one timestamp tick; 0: no timestamps
 } vk_caps;
 

@@ -13,7 +13,7 @@ enum { N_WISHES = 3 };
 static void wishes_of(const vk_device *device, vk_use use, VkMemoryPropertyFlags wishes[N_WISHES]) {
     switch (use) {
     case VK_USE_DEVICE:
-        wishes[0] = device->caps.unified ? LOCAL | HOST : LOCAL;
+        wishes[0] = device->caps.host_visible ? LOCAL | HOST : LOCAL;
         wishes[1] = LOCAL;
         wishes[2] = 0;
         return;
@@ -44,7 +44,7 @@ static VkResult allocate(vk_device *device, const VkMemoryRequirements *need, vk
         int type = find_type(device, need->memoryTypeBits, wishes[i]);
         if (type < 0 || type == last) continue;
         // Device memory does not silently become the host's: that would be a slow model without a word.
-        if (use == VK_USE_DEVICE && last >= 0) break;
+        if (use == VK_USE_DEVICE && last >= 0 && !(wishes[i] & LOCAL)) break;
         last = type;
         VkMemoryAllocateInfo info = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_INFO,
                                      .pNext = device->caps.buffer_address ? &with_address : NULL,
@@ -127,7 +127,7 @@ pum_status vk_buffer_create(vk_device *device, uint64_t n_bytes, vk_use use, con
     }
     VK_TRY(result, what);
     VK_TRY(device->fn.vkBindBufferMemory(device->handle, buffer->handle, buffer->memory, 0), what);
-    if ((flags & HOST) == HOST && (use != VK_USE_DEVICE || device->caps.unified))
+    if ((flags & HOST) == HOST && (use != VK_USE_DEVICE || device->caps.host_visible))
         VK_TRY(device->fn.vkMapMemory(device->handle, buffer->memory, 0, VK_WHOLE_SIZE, 0, &buffer->mapped), what);
     buffer->address = address_of(device, buffer->handle);
     atomic_fetch_add(&device->allocated_bytes, n_bytes);

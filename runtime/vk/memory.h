@@ -5,7 +5,7 @@
 #include "vk/device.h"
 
 typedef enum vk_use {
-    VK_USE_DEVICE,   ///< fastest for kernels; mapped only where caps.unified
+    VK_USE_DEVICE,   ///< fastest for kernels; mapped only where caps.host_visible, and mostly there; written in order, slow to read
     VK_USE_UPLOAD,   ///< host writes, device reads; mapped, coherent
     VK_USE_READBACK, ///< device writes, host reads; mapped, coherent, cached where offered
 } vk_use;

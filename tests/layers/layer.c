@@ -3,6 +3,7 @@
  *
  *   floor     Vulkan 1.1 and nothing optional: the limits and features that every kernel of the baseline must live with
  *   discrete  a GPU with memory of its own: device-local memory cannot be mapped, and everything goes through staging
+ *   bar       a GPU with memory of its own that the host sees all of, beside what it does not see of the same
  *   heap=N    N bytes of device memory
  *   deny=N    the N-th allocation of device memory finds none
  *   lose=N    the device is lost at the N-th submission and stays so
@@ -23,7 +24,7 @@
 #define EXPORTED __attribute__((visibility("default")))
 
 static struct {
-    bool floor, discrete;
+    bool floor, discrete, bar;       ///< bar: discrete too
     uint64_t heap, deny, lose, drop; ///< 0: off
 } config;
 
@@ -36,6 +37,7 @@ static void read_config(void) {
         uint64_t number = value ? strtoull(value + 1, NULL, 10) : 0;
         if (strncmp(words, "floor", n) == 0) config.floor = true;
         if (strncmp(words, "discrete", n) == 0) config.discrete = true;
+        if (strncmp(words, "bar", n) == 0) config.discrete = config.bar = true;
         if (strncmp(words, "heap=", 5) == 0) config.heap = number;
         if (strncmp(words, "deny=", 5) == 0) config.deny = number;
         if (strncmp(words, "lose=", 5) == 0) config.lose = number;
@@ -175,14 +177,17 @@ static void VKAPI_CALL layer_GetPhysicalDeviceQueueFamilyProperties(VkPhysicalDe
 
 /* ---- memory */
 
-/* Device memory becomes two kinds, one that the host cannot see and one that is the host's; below us both are type 0. */
+/* Device memory becomes two kinds, one that the host cannot see and one that is the host's, and with `bar` a third, of the
+ * device and visible; below us all are type 0. */
 static void change_memory(VkPhysicalDeviceMemoryProperties *m) {
     if (config.heap) m->memoryHeaps[0].size = config.heap;
     if (!config.discrete) return;
-    m->memoryHeapCount = m->memoryTypeCount = 2;
+    m->memoryHeapCount = 2;
+    m->memoryTypeCount = config.bar ? 3 : 2;
     m->memoryHeaps[0].flags = VK_MEMORY_HEAP_DEVICE_LOCAL_BIT;
     m->memoryHeaps[1] = (VkMemoryHeap){.size = m->memoryHeaps[0].size};
     m->memoryTypes[1] = (VkMemoryType){m->memoryTypes[0].propertyFlags & ~(VkFlags)VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, 1};
+    m->memoryTypes[2] = (VkMemoryType){m->memoryTypes[0].propertyFlags, 0};
     m->memoryTypes[0] = (VkMemoryType){VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, 0};
 }
 
@@ -203,7 +208,7 @@ static void VKAPI_CALL layer_GetPhysicalDeviceMemoryProperties2(VkPhysicalDevice
 
 static void VKAPI_CALL layer_GetBufferMemoryRequirements(VkDevice device, VkBuffer buffer, VkMemoryRequirements *need) {
     find_device(device).GetBufferMemoryRequirements(device, buffer, need);
-    if (config.discrete) need->memoryTypeBits |= 2;
+    if (config.discrete) need->memoryTypeBits |= config.bar ? 6 : 2;
 }
 
 static VkResult VKAPI_CALL layer_AllocateMemory(VkDevice device, const VkMemoryAllocateInfo *info,

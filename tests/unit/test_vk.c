@@ -176,7 +176,7 @@ static void test_caps(void **state) {
     assert_true(m->m == 0 || (c->coopmat && m->m >= 8 && m->n >= 8 && m->k >= 8));
     assert_true(vk_device_available_bytes(dev) > 0);
     printf("    %s, %s %s, subgroups of %u (%u to %u)%s%s%s%s%s%s\n", c->name, c->driver, c->driver_version, c->subgroup_size,
-           c->subgroup_min, c->subgroup_max, c->unified ? ", unified" : "", c->fp16 ? ", fp16" : "",
+           c->subgroup_min, c->subgroup_max, c->host_visible ? ", host-visible" : "", c->fp16 ? ", fp16" : "",
            c->storage16 ? ", 16-bit" : "", c->int8_dot ? ", dot" : "", c->coopmat ? ", matrix" : "",
            c->memory_budget ? ", budget" : "");
 }
@@ -339,7 +339,7 @@ static void test_buffers(void **state) {
     vk_buffer up = new_buffer(4 * N_WORDS, VK_USE_UPLOAD), on = new_buffer(4 * N_WORDS, VK_USE_DEVICE),
               back = new_buffer(4 * N_WORDS, VK_USE_READBACK);
     assert_true(up.mapped && back.mapped);
-    assert_int_equal(on.mapped != NULL, dev->caps.unified);
+    assert_int_equal(on.mapped != NULL, dev->caps.host_visible);
     assert_int_equal(dev->allocated_bytes - taken_before, 3 * 4 * N_WORDS);
     write_words(up.mapped, N_WORDS, 0);
     memset(back.mapped, 0, 4 * N_WORDS);
@@ -354,7 +354,7 @@ static void test_buffers(void **state) {
     assert_false(vk_commands_pending(c));
     expect_words(back.mapped, N_WORDS, 0);
     assert_ptr_equal(vk_span_mapped((vk_span){&up, 256, 4}), (char *)up.mapped + 256);
-    if (!dev->caps.unified) assert_null(vk_span_mapped(whole(&on)));
+    if (!dev->caps.host_visible) assert_null(vk_span_mapped(whole(&on)));
     vk_commands_destroy(&c);
     vk_buffer_destroy(dev, &up);
     vk_buffer_destroy(dev, &on);
@@ -455,14 +455,14 @@ static void test_upload(void **state) {
 
 static void test_upload_through_stages(void **state) {
     (void)state;
-    dev->caps.unified = false; // as on a discrete GPU
+    dev->caps.host_visible = false; // as on a discrete GPU
     round_trip_uploads();
 }
 
 /* A ring that is destroyed with copies under way waits for them. */
 static void test_upload_destroyed_early(void **state) {
     (void)state;
-    dev->caps.unified = false;
+    dev->caps.host_visible = false;
     vk_upload *upload;
     MUST(vk_upload_create(dev, 1 << 20, &upload, &error));
     vk_buffer on = new_buffer(1 << 20, VK_USE_DEVICE);
