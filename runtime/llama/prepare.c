@@ -3,6 +3,8 @@
 #include "base/log.h"
 #include "llama/context.h"
 
+enum { SHORT_PROMPT = 16 };
+
 /* A pass without memory, and of a context that is not deep: kernels for depth are made where it is reached. */
 static pum_status rehearse(op_kernels *rehearsal, const llama_weights *w, pum_error *err) {
     const llama_config *g = &w->config;
@@ -22,8 +24,9 @@ static pum_status rehearse(op_kernels *rehearsal, const llama_weights *w, pum_er
     static const pum_sampler_params plain = {.repeat_penalty = 1};
     bool samples = op_kernels_device(rehearsal)->caps.type != PUM_DEVICE_CPU && op_sample_supported(&plain, g->n_vocab, 0);
     const vk_span state = {.n_bytes = sizeof(struct step_state)}, ring = {.n_bytes = LLAMA_RING * sizeof(uint32_t)};
-    const uint32_t n_tokens[] = {c.n_chunk, 1};
-    for (int i = 0; i < 2 && status == PUM_OK; i++) {
+    // As they will be needed: a prompt that is short, as most first ones are, a token behind it, a prompt of whole chunks.
+    const uint32_t n_tokens[] = {c.n_chunk < SHORT_PROMPT ? c.n_chunk : SHORT_PROMPT, 1, c.n_chunk};
+    for (size_t i = 0; i < sizeof n_tokens / sizeof *n_tokens && status == PUM_OK; i++) {
         op_frame_begin(c.frame, NULL);
         llama_record_layers(&c, (vk_span){.n_bytes = n_tokens[i] * sizeof(int32_t)}, n_tokens[i], (op_position){nowhere, 0});
         llama_record_output(&c, n_tokens[i] - 1, 1);

@@ -4,7 +4,7 @@
 
 #include "llama/weights.h"
 
-/// Begins to make, on other threads, the kernels that passes of many tokens and of one will need. The tensors must have their
+/// Begins to make, on other threads, the kernels that passes of some tokens, of one and of many will need. The tensors must have their
 /// place, their numbers need not be there. What cannot be made is reported to the first pass that needs it.
 void llama_prepare(op_kernels *kernels, const llama_weights *weights);
 

@@ -32,8 +32,9 @@ static void *work(void *argument) {
     return NULL;
 }
 
+/* One core is left to who loads the weights. */
 static int threads_wanted(void) {
-    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    long n = sysconf(_SC_NPROCESSORS_ONLN) - 1;
     return n < 1 ? 1 : n > MOST_THREADS ? MOST_THREADS : (int)n;
 }
 

@@ -152,16 +152,18 @@ static void test_destroyed_under_way(void **state) {
     assert_in_range(n_created, 0, 12);
 }
 
-/* What a pass of a whole chunk and one of one token need was made while the model was loaded, and all of it is not much. */
+/* What passes of a short prompt, of a whole chunk and of one token need was made while the model was loaded, and all of it is not
+ * much. */
 static void model_case(const char *type) {
     pum_model *model;
     pum_session *session;
-    enum { N_CHUNK = 512 };
+    enum { N_SHORT = 16, N_CHUNK = 512 };
     int32_t tokens[N_CHUNK] = {0};
     MUST(pum_model_random(device, "260k", type, 1, NULL, &model, &error));
     op_kernels_prepared(device->kernels);
     int n_ahead = n_created;
-    MUST(pum_session_create(model, &(pum_session_params){.n_ctx = N_CHUNK + 2}, &session, &error));
+    MUST(pum_session_create(model, &(pum_session_params){.n_ctx = N_CHUNK + N_SHORT + 2}, &session, &error));
+    MUST(pum_session_append(session, tokens, N_SHORT, &error));
     MUST(pum_session_append(session, tokens, N_CHUNK, &error));
     for (int i = 0; i < 2; i++) MUST(pum_session_append(session, tokens, 1, &error));
     printf("    %s: %d kernels ahead, %d more in use\n", type, n_ahead, n_created - n_ahead);
