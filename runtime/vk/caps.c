@@ -141,7 +141,9 @@ static void read_subgroups(const offered *o, VkPhysicalDevice physical, const vk
     caps->subgroup_ballot = operations & VK_SUBGROUP_FEATURE_BALLOT_BIT;
     caps->subgroup_shuffle = operations & VK_SUBGROUP_FEATURE_SHUFFLE_BIT;
     caps->subgroup_clustered = operations & VK_SUBGROUP_FEATURE_CLUSTERED_BIT;
-    if (control && (size.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT)) {
+    // Where there is one size only, none need be required (NVK, which takes no such requirement).
+    bool one_size = size.minSubgroupSize == size.maxSubgroupSize;
+    if (control && (one_size || (size.requiredSubgroupSizeStages & VK_SHADER_STAGE_COMPUTE_BIT))) {
         caps->subgroup_min = size.minSubgroupSize;
         caps->subgroup_max = size.maxSubgroupSize;
     }

@@ -38,7 +38,7 @@ static VkResult create_pipeline(vk_device *device, const vk_pipeline_params *p, 
                   .pSpecializationInfo = p->n_constants ? &constants : NULL},
         .layout = pipeline->layout,
     };
-    if (p->require_subgroup_size) info.stage.pNext = &size;
+    if (p->require_subgroup_size && device->caps.subgroup_min < device->caps.subgroup_max) info.stage.pNext = &size;
     if (p->require_full_subgroups) info.stage.flags |= VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
     return device->fn.vkCreateComputePipelines(device->handle, device->pipeline_cache, 1, &info, NULL, &pipeline->handle);
 }
