@@ -198,6 +198,28 @@ PUM_API pum_status pum_device_check(pum_device *device, const pum_device_check_p
                                     pum_error *err);
 PUM_API void pum_device_report_destroy(pum_device_report **report);
 
+/// What the driver's compiler made of a kernel. -1: the driver does not tell.
+typedef struct pum_kernel_report {
+    const char *op, *variant; ///< static storage
+    char constants[96];       ///< that it was specialized for, "128,64,4"
+    uint32_t subgroup_size;   ///< that it requires; 0: any
+    bool chosen;              ///< used where nothing was measured
+    bool compiled;
+    int64_t registers;     ///< of an invocation
+    int64_t spills;        ///< registers that went to memory, or the instructions that put them there
+    int64_t scratch_bytes; ///< memory for those and for arrays
+    int64_t shared_bytes;  ///< of a workgroup
+    int64_t occupancy;     ///< subgroups at once, in the driver's own unit
+    int64_t instructions;
+    int64_t code_bytes;
+    char message[200]; ///< why it did not compile; empty where it did
+} pum_kernel_report;
+typedef void (*pum_kernel_report_fn)(void *user, const pum_kernel_report *kernel);
+/// Compiles every kernel that the device can run, with the constants that models of several sizes give it, and runs none: also for
+/// drivers that accept work and do nothing. The kernels that do not compile are reported too. Takes some minutes on slow drivers.
+/// Errors: PUM_ERR_MEMORY.
+PUM_API pum_status pum_device_compile(pum_device *device, pum_kernel_report_fn report, void *user, pum_error *err);
+
 /* ------------------------------------------------------------------ model files */
 
 /// A GGUF file, mapped read-only; needs no device. Its accessors may be called from any thread.

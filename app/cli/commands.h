@@ -13,5 +13,7 @@ int command_detokenize(options *o);
 int command_logits(options *o);
 int command_bench(options *o);
 int command_doctor(options *o);
+/// What `doctor --compile` does with an open device.
+int doctor_compile(engine *e, options *o);
 
 #endif

@@ -69,8 +69,13 @@ int command_doctor(options *o) {
     pum_device_report *report = NULL;
     pum_device_check_params params = {.type = o->only_type, .full = o->full, .progress = on_progress};
     if (!engine_open_device(&e, o)) return 1;
-    engine_catch_interrupt(NULL);
     int status = 1;
+    if (o->compile) {
+        status = doctor_compile(&e, o);
+        engine_close(&e);
+        return status;
+    }
+    engine_catch_interrupt(NULL);
     if (pum_device_check(e.device, &params, &report, &err) != PUM_OK) {
         engine_error(&err);
     } else {

@@ -66,6 +66,8 @@ static const row rows[] = {
     {"--no-tune", FLAG, AT(no_tune), FOR_RUN | FOR_CHAT | FOR_LOGITS | FOR_BENCH, 0, 0, NULL,
      "do not time kernels at a device's first use, nor go by such times"},
     {"--full", FLAG, AT(full), FOR_DOCTOR, 0, 0, NULL, "run everything 50 times"},
+    {"--compile", FLAG, AT(compile), FOR_DOCTOR, 0, 0, NULL,
+     "compile every kernel, run none, and say what the driver made of it"},
     {"--json", FLAG, AT(json), FOR_DEVICES | FOR_INFO | FOR_BENCH | FOR_DOCTOR, 0, 0, NULL, "print JSON"},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };

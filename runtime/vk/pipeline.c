@@ -1,5 +1,8 @@
 #include "vk/pipeline.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 static VkResult create_layouts(vk_device *device, const vk_pipeline_params *p, vk_pipeline *pipeline) {
     VkDescriptorSetLayoutBinding bindings[VK_MAX_BINDINGS];
     for (uint32_t i = 0; i < p->n_bindings; i++)
@@ -39,6 +42,10 @@ static VkResult create_pipeline(vk_device *device, const vk_pipeline_params *p, 
         .layout = pipeline->layout,
     };
     if (p->require_subgroup_size && device->caps.subgroup_min < device->caps.subgroup_max) info.stage.pNext = &size;
+    if (p->keep_statistics && device->caps.pipeline_statistics) {
+        info.flags |= VK_PIPELINE_CREATE_CAPTURE_STATISTICS_BIT_KHR;
+        pipeline->has_statistics = true;
+    }
     if (p->require_full_subgroups) info.stage.flags |= VK_PIPELINE_SHADER_STAGE_CREATE_REQUIRE_FULL_SUBGROUPS_BIT;
     return device->fn.vkCreateComputePipelines(device->handle, device->pipeline_cache, 1, &info, NULL, &pipeline->handle);
 }
@@ -75,6 +82,87 @@ fail:
     if (module) device->fn.vkDestroyShaderModule(device->handle, module, NULL);
     vk_pipeline_destroy(device, pipeline);
     return pum_fail_in(err, status, "kernel %s on %s", params->name, device->caps.name);
+}
+
+/* ---- statistics */
+
+/* As drivers name them; several names of one field are added up. */
+#define FIELD(name) offsetof(vk_pipeline_statistics, name)
+static const struct statistic_name {
+    const char *name;
+    size_t offset;
+} statistic_names[] = {
+    // AMD (RADV)
+    {"VGPRs", FIELD(registers)},
+    {"Spilled VGPRs", FIELD(spills)},
+    {"Spilled SGPRs", FIELD(spills)},
+    {"Scratch size", FIELD(scratch_bytes)},
+    {"LDS size", FIELD(shared_bytes)},
+    {"Subgroups per SIMD", FIELD(occupancy)},
+    {"Instructions", FIELD(instructions)},
+    {"Code size", FIELD(code_bytes)}, // NVK too
+    // NVIDIA (NVK)
+    {"Number of GPRs", FIELD(registers)},
+    {"Spills to memory", FIELD(spills)},
+    {"SLM size", FIELD(scratch_bytes)},
+    {"Max warps/SM", FIELD(occupancy)},
+    {"Instruction count", FIELD(instructions)},
+    // NVIDIA's own
+    {"Register Count", FIELD(registers)},
+    {"Local Memory Size", FIELD(scratch_bytes)},
+    // Adreno (Turnip)
+    {"Registers used", FIELD(registers)},
+    {"STP Count", FIELD(spills)},
+    {"Max Waves Per Core", FIELD(occupancy)},
+    {"Instruction Count", FIELD(instructions)}, // Intel (ANV) too
+    // Intel (ANV)
+    {"GRF registers", FIELD(registers)},
+    {"Spill count", FIELD(spills)},
+    {"Scratch Memory Size", FIELD(scratch_bytes)},
+    {"Workgroup Memory Size", FIELD(shared_bytes)},
+};
+#undef FIELD
+
+static int64_t statistic_value(const VkPipelineExecutableStatisticKHR *s) {
+    switch (s->format) {
+    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_BOOL32_KHR:
+        return s->value.b32;
+    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_INT64_KHR:
+        return s->value.i64;
+    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_UINT64_KHR:
+        return (int64_t)s->value.u64;
+    case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_FLOAT64_KHR:
+        return (int64_t)s->value.f64;
+    default:
+        return -1;
+    }
+}
+
+static void add_statistic(const VkPipelineExecutableStatisticKHR *s, vk_pipeline_statistics *statistics) {
+    for (size_t i = 0; i < sizeof statistic_names / sizeof *statistic_names; i++) {
+        if (strcmp(statistic_names[i].name, s->name) != 0) continue;
+        int64_t *field = (int64_t *)(void *)((char *)statistics + statistic_names[i].offset);
+        *field = (*field < 0 ? 0 : *field) + statistic_value(s);
+    }
+}
+
+pum_status vk_pipeline_get_statistics(vk_device *device, const vk_pipeline *pipeline, vk_pipeline_statistics *statistics,
+                                      pum_error *err) {
+    *statistics = (vk_pipeline_statistics){-1, -1, -1, -1, -1, -1, -1};
+    if (!pipeline->has_statistics) return PUM_OK;
+    pum_status status = PUM_OK;
+    VkPipelineExecutableStatisticKHR *all = NULL;
+    uint32_t n = 0;
+    VkPipelineExecutableInfoKHR which = {.sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_INFO_KHR, .pipeline = pipeline->handle};
+    VK_TRY(device->fn.vkGetPipelineExecutableStatisticsKHR(device->handle, &which, &n, NULL), "counting a kernel's statistics");
+    all = calloc(n ? n : 1, sizeof *all);
+    if (!all) return pum_fail_memory(err, "a kernel's statistics", n * sizeof *all);
+    for (uint32_t i = 0; i < n; i++) all[i].sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_STATISTIC_KHR;
+    VK_TRY(device->fn.vkGetPipelineExecutableStatisticsKHR(device->handle, &which, &n, all), "reading a kernel's statistics");
+    for (uint32_t i = 0; i < n; i++) add_statistic(&all[i], statistics);
+fail:
+    free(all);
+    return status;
 }
 
 void vk_pipeline_destroy(vk_device *device, vk_pipeline *pipeline) {

@@ -171,6 +171,20 @@ class Json(Case):
                     self.assertLessEqual(variant["time_us"] * 0.95, min(times), where)
         self.refused(1, ["Q9_9"], "doctor", "--type", "Q9_9")
 
+    def test_doctor_compile(self):
+        with tempfile.TemporaryDirectory() as home:
+            environment = {**os.environ, "XDG_CACHE_HOME": home}
+            report = json.loads(self.works("doctor", "--compile", "--json", timeout=300, env=environment).stdout)
+        self.expect_keys(report, "device driver verdict variants")
+        self.assertEqual(report["verdict"], "ok")
+        chosen = set()
+        for variant in report["variants"]:
+            self.expect_keys(variant, "op variant verdict chosen constants registers spills shared_bytes occupancy instructions")
+            self.assertEqual(variant["verdict"], "ok", variant)
+            if variant["chosen"]:
+                chosen.update(variant["op"].split(","))
+        self.assertLessEqual({"matvec_q4_1", "matmul_q4_1", "matmul_swiglu_q8_0", "embed_f16", "attention", "rope_store"}, chosen)
+
     def test_bench(self):
         bench = json.loads(self.works("bench", *"--shape 260k --type Q4_0 -p 8 -n 4 -r 2 -d 0,16 --json".split()).stdout)
         self.assertEqual([run["depth"] for run in bench["runs"]], [0, 16])

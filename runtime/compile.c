@@ -1,0 +1,39 @@
+/* pum_device_compile: what `pumice doctor --compile` shows. */
+#include "check/compile.h"
+#include "device.h"
+
+#include <stdio.h>
+
+typedef struct reporter {
+    pum_kernel_report_fn report;
+    void *user;
+} reporter;
+
+static void report_kernel(void *user, const check_compiled *k) {
+    static const vk_pipeline_statistics nothing = {-1, -1, -1, -1, -1, -1, -1};
+    const vk_pipeline_statistics *s = k->statistics ? k->statistics : &nothing;
+    reporter *r = user;
+    pum_kernel_report row = {
+        .op = k->variant->op,
+        .variant = k->variant->name,
+        .subgroup_size = k->params->require_subgroup_size,
+        .chosen = k->chosen,
+        .compiled = !k->error,
+        .registers = s->registers,
+        .spills = s->spills,
+        .scratch_bytes = s->scratch_bytes,
+        .shared_bytes = s->shared_bytes,
+        .occupancy = s->occupancy,
+        .instructions = s->instructions,
+        .code_bytes = s->code_bytes,
+    };
+    size_t n = 0;
+    for (uint32_t i = 0; i < k->params->n_constants && n < sizeof row.constants; i++)
+        n += (size_t)snprintf(row.constants + n, sizeof row.constants - n, "%s%u", i ? "," : "", k->params->constants[i]);
+    if (k->error) snprintf(row.message, sizeof row.message, "%.199s", k->error->message);
+    r->report(r->user, &row);
+}
+
+pum_status pum_device_compile(pum_device *device, pum_kernel_report_fn report, void *user, pum_error *err) {
+    return check_compile(device->vk, report_kernel, &(reporter){report, user}, err);
+}
