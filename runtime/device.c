@@ -67,7 +67,7 @@ static pum_status tune(pum_device *d, const check_needs *needs, pum_error *err) 
     };
     status = check_tune(c, &params, d->table, err);
     check_table_apply(d->table, d->kernels, true);
-    if (status == PUM_OK && d->table_path) check_table_write(d->table, d->vk, d->table_path);
+    if (d->table_path) check_table_write(d->table, d->vk, d->table_path); // a variant that has lost the device is not tried again
     checker_destroy(&c);
     return status;
 }

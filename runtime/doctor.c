@@ -71,7 +71,7 @@ static pum_status check_all(pum_device *d, const pum_device_check_params *p, con
     }
     checker_destroy(&c);
     check_table_apply(d->table, d->kernels, true);
-    if (status == PUM_OK && d->table_path) check_table_write(d->table, d->vk, d->table_path);
+    if (d->table_path) check_table_write(d->table, d->vk, d->table_path); // of one that was stopped as far as it came
     return status;
 }
 

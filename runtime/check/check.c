@@ -204,14 +204,16 @@ static pum_status run_case(checker *c, const check_case *k, const check_precisio
     return PUM_OK;
 }
 
-static bool ends_the_check(pum_status status) { return status == PUM_ERR_MEMORY || status == PUM_ERR_DEVICE_LOST; }
+static bool is_memory(pum_status status) { return status == PUM_ERR_MEMORY || status == PUM_ERR_DEVICE_MEMORY; }
+static bool ends_the_check(pum_status status) { return is_memory(status) || status == PUM_ERR_DEVICE_LOST; }
 
 /* What its roundings cost a model. The variant is forced. */
 static pum_status check_kl(checker *c, const check_job *job, const shader_variant *variant, const check_precision *precision,
                            check_result *result, pum_error *err) {
     pum_error error;
     pum_status status = check_tiny_kl(c->kernels, job->type, &result->mean_kl, &error);
-    if (ends_the_check(status)) return pum_fail(err, status, "%s: %s", variant->name, error.message);
+    if (is_memory(status)) result->verdict = PUM_VERDICT_NONE;
+    if (is_memory(status)) return pum_fail(err, status, "%s: %s", variant->name, error.message);
     if (status == PUM_OK && result->mean_kl <= precision->max_kl) return PUM_OK;
     result->verdict = status == PUM_OK ? PUM_VERDICT_WRONG : PUM_VERDICT_FAILED;
     if (status == PUM_OK)
@@ -220,7 +222,7 @@ static pum_status check_kl(checker *c, const check_job *job, const shader_varian
                  result->mean_kl);
     else
         snprintf(result->message, sizeof result->message, "%.199s", error.message);
-    return PUM_OK;
+    return ends_the_check(status) ? pum_fail(err, status, "%s: %s", variant->name, error.message) : PUM_OK;
 }
 
 pum_status check_variant(checker *c, const check_job *job, const shader_variant *variant, uint32_t most_cases, uint32_t n_repeats,
@@ -235,15 +237,20 @@ pum_status check_variant(checker *c, const check_job *job, const shader_variant 
     pum_status status = initial && first ? PUM_OK : pum_fail_memory(err, "checking kernels", 2 * CASE_MAPPED_BYTES);
     force(c, job, variant->name);
     for (uint32_t i = 0; i < job->kind->n_cases && i < most_cases && status == PUM_OK; i++) {
-        check_case k;
         pum_error error = {.message = ""};
         check_result part = {.verdict = PUM_VERDICT_OK};
-        status = make_case(c, job, i, false, &k, err);
-        pum_status ran = status == PUM_OK ? run_case(c, &k, &precision, n_repeats, initial, first, &part, &error) : PUM_OK;
-        check_case_end(&k);
+        pum_status ran = PUM_ERR_DEVICE;
+        // Work that a driver dropped once may have been no fault of the kernel.
+        for (int attempt = 0; attempt < 2 && ran == PUM_ERR_DEVICE && status == PUM_OK; attempt++) {
+            check_case k;
+            status = make_case(c, job, i, false, &k, err);
+            ran = status == PUM_OK ? run_case(c, &k, &precision, n_repeats, initial, first, &part, &error) : PUM_OK;
+            check_case_end(&k);
+        }
         if (ran == PUM_ERR_UNSUPPORTED) continue; // a form need not do every shape
         if (ends_the_check(ran)) status = pum_fail(err, ran, "%s: %s", variant->name, error.message);
-        if (ran != PUM_OK) {
+        if (is_memory(ran)) part.verdict = PUM_VERDICT_NONE; // that says nothing about the kernel
+        if (ran != PUM_OK && !is_memory(ran)) {
             part.verdict = PUM_VERDICT_FAILED;
             snprintf(part.message, sizeof part.message, "%.199s", error.message);
         }
@@ -320,9 +327,12 @@ pum_status check_time(checker *c, const check_job *job, const shader_variant *va
     force(c, job, variant->name);
     pum_error error;
     status = sample(c, &c->timed, enough_us, &result->time_us, &error);
+    if (status == PUM_ERR_DEVICE) status = sample(c, &c->timed, enough_us, &result->time_us, &error);
     force(c, job, NULL);
     if (status == PUM_OK || status == PUM_ERR_UNSUPPORTED) return PUM_OK; // a form need not do this shape
-    result->verdict = PUM_VERDICT_FAILED;
-    snprintf(result->message, sizeof result->message, "%.199s", error.message);
+    if (!is_memory(status)) {
+        result->verdict = PUM_VERDICT_FAILED;
+        snprintf(result->message, sizeof result->message, "%.199s", error.message);
+    }
     return ends_the_check(status) ? pum_fail(err, status, "%s: %s", variant->name, error.message) : PUM_OK;
 }

@@ -38,7 +38,8 @@ void checker_destroy(checker **checker);
 op_kernels *checker_kernels(checker *checker);
 
 /// Checks one variant of a job: the first most_cases shapes, n_repeats times each with the same bits, and nothing written beside
-/// the results. Returns an error only where the checker itself could not go on: no memory, or a device that was lost.
+/// the results. Returns an error only where the checker itself could not go on: no memory, which is no fault of the variant,
+/// or a device that was lost, which is.
 pum_status check_variant(checker *checker, const check_job *job, const shader_variant *variant, uint32_t most_cases,
                          uint32_t n_repeats, check_result *result, pum_error *err);
 /// Times a variant, with the rest of the result left as it is unless it fails. enough_us: once it is clear that it takes longer,

@@ -333,8 +333,10 @@ static pum_status try_some(tuning *t, const check_job *job, const candidates *c,
  * to choose pipelines are made when they are needed. */
 static pum_status try_quickly(tuning *t, const check_job *job, const candidates *c, pum_error *err) {
     bool found = false;
-    for (size_t k = 0; k < c->n; k++)
-        if (!is_untried(result_of(t, job, c->of[k]))) return PUM_OK;
+    for (size_t k = 0; k < c->n; k++) {
+        const check_result *r = result_of(t, job, c->of[k]);
+        if (r->passed_over || r->verdict == PUM_VERDICT_OK) return PUM_OK;
+    }
     bool leave = c->n_likely < 2 || time_is_out(t);
     pum_status status = leave ? PUM_OK : try_some(t, job, c, c->n_likely, false, &found, err);
     if (status == PUM_OK && !leave && !found) status = try_some(t, job, c, c->n, true, &found, err);

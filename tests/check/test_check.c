@@ -230,6 +230,32 @@ static void test_tuned_once(void **state) {
     free(path);
 }
 
+/* A variant that has lost the device the last time: it is left out, and the rest is tried once. */
+static void test_goes_on_after_a_failure(void **state) {
+    (void)state;
+    static float logits[N_VOCAB];
+    check_table *table;
+    pum_error error;
+    char *path = check_table_file(device, folder);
+    const shader_variant *first = op_variant_choose(kernels, "matvec_q4_0", OP_ONE, NULL, NULL);
+    MUST(check_table_create(&table, &error));
+    check_table_at(table, first, OP_ONE)->verdict = PUM_VERDICT_FAILED;
+    check_table_write(table, device, path);
+    run_model(true, logits);
+    assert_int_equal(n_tunings, 1);
+    run_model(true, logits);
+    assert_int_equal(n_tunings, 0);
+    assert_true(check_table_read(table, device, path));
+    assert_int_equal(check_table_at(table, first, OP_ONE)->verdict, PUM_VERDICT_FAILED);
+    check_table_apply(table, kernels, true);
+    assert_ptr_not_equal(op_variant_choose(kernels, "matvec_q4_0", OP_ONE, NULL, NULL), first);
+    check_table_clear(table);
+    check_table_apply(table, kernels, true);
+    check_table_destroy(&table);
+    unlink(path);
+    free(path);
+}
+
 static bool stop(void *user, uint64_t done, uint64_t total) {
     (void)user, (void)done, (void)total;
     return false;
@@ -260,6 +286,7 @@ int main(void) {
         cmocka_unit_test(test_choice_goes_by_times),
         cmocka_unit_test(test_file),
         cmocka_unit_test(test_tuned_once),
+        cmocka_unit_test(test_goes_on_after_a_failure),
         cmocka_unit_test(test_stops),
         cmocka_unit_test(test_all_pass),
     };
