@@ -1,7 +1,7 @@
 // y[t,:] = W x[t,:] for many tokens with cooperative matrices (VK_KHR_cooperative_matrix); see matmul.glsl.
 //
 // W and x are rounded to float16, products are added in float32: an input is off by 2^-11 of itself, or by 2^-25 where it is below 2^-14.
-// Beyond float16's range an input counts as +-65504, so that one large value does not turn the sums into infinities; NaN stays NaN.
+// See half8.glsl for inputs beyond float16's range.
 //
 // A workgroup makes a tile of SLOTS slots x TOKENS tokens; a slot is a row of one matrix (slot = row * MATS + matrix, so that both matrices
 // of a row are neighbours). Its subgroups lie over the tile in a grid, here of 2 x 2, and each keeps the sums of its part:
@@ -32,18 +32,12 @@ layout(constant_id = 4) const uint K = 16;
 layout(constant_id = 5) const uint SLOTS = 128;
 layout(constant_id = 6) const uint TOKENS = 64;
 layout(constant_id = 7) const uint GRID = 2; // subgroups along the slots
+#include "half8.glsl"
 #include "matmul.glsl"
 
 const uint SUB_SLOTS = SLOTS / GRID, SUB_TOKENS = TOKENS / (THREADS / SUBGROUP / GRID);
 const uint LINE = 32 / 8 + 1, HALF = (SLOTS + TOKENS) * LINE; // the step of one more keeps the lines apart in the banks
 shared uvec4 tile[2 * HALF];
-
-uint half2(vec2 v) {
-    vec2 most = sign(v) * 65504;
-    return packFloat2x16(f16vec2(mix(v, most, greaterThan(abs(v), vec2(65504)))));
-}
-
-uvec4 half8(vec4 a, vec4 b) { return uvec4(half2(a.xy), half2(a.zw), half2(b.xy), half2(b.zw)); }
 
 void load_weights(uint group, uint to) {
     uint slot0 = gl_WorkGroupID.x * SLOTS, last = p.n_rows * MATS - 1;

@@ -12,6 +12,7 @@ enum {
     MIN_CHUNK = 128,    ///< positions that are worth a workgroup of their own
     N_WORKGROUPS = 512, ///< that fill a GPU
     N_WORKGROUPS_CPU = 12,
+    COOP_ROWS = 64,                 ///< of a workgroup with cooperative matrices
     MAX_RECORDS = ATTENTION_BLOCKS, ///< of partial results; as many as blocks, since a block that is cut leaves several
 };
 /* A dispatch cannot be interrupted: longer ones are cut by tokens. */
@@ -22,9 +23,10 @@ static uint32_t min_u32(uint32_t a, uint32_t b) { return a < b ? a : b; }
 
 /* How a variant is laid over the work. */
 typedef struct shape {
-    uint32_t block_rows;   ///< rows of one workgroup
-    uint32_t constants[5]; ///< workgroup size, HEAD_DIM, ROWS, STEP, LANES
-    uint32_t n_workgroups; ///< wanted
+    uint32_t block_rows;    ///< rows of one workgroup
+    uint32_t constants[7];  ///< workgroup size, HEAD_DIM, and what the form has besides
+    uint32_t n_workgroups;  ///< wanted
+    uint32_t subgroup_size; ///< that it must have; 0: any
 } shape;
 
 static shape shape_of_lanes(const vk_caps *caps, uint32_t head_dim, uint32_t n_rows, uint32_t n_kv) {
@@ -37,18 +39,47 @@ static shape shape_of_lanes(const vk_caps *caps, uint32_t head_dim, uint32_t n_r
     return (shape){lanes * rows, {size, head_dim, rows, step, lanes}, N_WORKGROUPS_CPU};
 }
 
+/* Each subgroup has rows of its own, at least those of one matrix. */
+static shape shape_of_coop(const vk_caps *caps, uint32_t head_dim) {
+    const vk_coopmat_shape m = caps->coopmat_f16;
+    uint32_t lanes = caps->subgroup_size, n_subgroups = min_u32(128 / lanes, COOP_ROWS / m.m);
+    return (shape){COOP_ROWS, {n_subgroups * lanes, head_dim, lanes, m.m, m.n, m.k, COOP_ROWS}, N_WORKGROUPS, lanes};
+}
+
+/* Whole matrices, so few that code and registers do for them all, a lane at least for each row of a subgroup, and room for a tile
+ * of K, V, scores and factors. */
+static bool can_coop(const vk_caps *caps, uint32_t head_dim) {
+    const vk_coopmat_shape m = caps->coopmat_f16;
+    if (head_dim % m.n != 0 || head_dim % m.k != 0 || head_dim > 128 || 2 * 32 * head_dim / (m.n * m.k) > 64) return false;
+    uint32_t n_subgroups = shape_of_coop(caps, head_dim).constants[0] / caps->subgroup_size;
+    uint32_t n_bytes = 2 * 32 * (head_dim * 2 + 16) + COOP_ROWS * (32 * 4 + 16) + m.n * COOP_ROWS * 4;
+    return COOP_ROWS / n_subgroups <= caps->subgroup_size && n_bytes <= caps->max_shared_bytes;
+}
+
 static shape shape_of(const shader_variant *v, const vk_caps *caps, uint32_t head_dim, uint32_t n_rows, uint32_t n_kv) {
     if (strcmp(v->name, "attention_lanes") == 0) return shape_of_lanes(caps, head_dim, n_rows, n_kv);
+    if (strcmp(v->name, "attention_coop") == 0) return shape_of_coop(caps, head_dim);
     if (strcmp(v->name, "attention_split") == 0)
         return (shape){min_u32(n_rows, 4), {128, head_dim, min_u32(n_rows, 4)}, N_WORKGROUPS};
     uint32_t rows = head_dim <= 128 ? 4 : 2; // of a thread, which keeps rows * head_dim / 8 sums in registers
     return (shape){16 * rows, {128, head_dim, rows}, N_WORKGROUPS};
 }
 
+typedef struct job {
+    const vk_caps *caps;
+    uint32_t head_dim;
+} job;
+
+static bool can_attend(const shader_variant *v, const void *user) {
+    const job *j = user;
+    return strcmp(v->name, "attention_coop") != 0 || can_coop(j->caps, j->head_dim);
+}
+
 /* Forms that cut the context for few rows, and forms that cut the rows. */
-static const shader_variant *choose_variant(op_kernels *kernels, uint32_t n_rows) {
+static const shader_variant *choose_variant(op_kernels *kernels, uint32_t head_dim, uint32_t n_rows) {
+    const job j = {&op_kernels_device(kernels)->caps, head_dim};
     bool few = n_rows <= FEW_ROWS;
-    return op_variant_choose(kernels, few ? "attention_split" : "attention", few ? OP_FEW : OP_MANY, NULL, NULL);
+    return op_variant_choose(kernels, few ? "attention_split" : "attention", few ? OP_FEW : OP_MANY, can_attend, &j);
 }
 
 static const op_kernel *get_kernel(op_frame *f, const shader_variant *variant, const op_kernel_params *params) {
@@ -72,7 +103,7 @@ static void attend(op_frame *f, op_rows qkv, const op_kv *kv, op_position positi
     uint32_t n_head_all = qkv.n_cols / kv->head_dim, n_head = n_head_all - 2 * kv->n_head_kv, group = n_head / kv->n_head_kv;
     uint32_t n_rows = n_tokens * group, n_kv = position.most + t0 + n_tokens;
     op_kernels *kernels = op_frame_kernels(f);
-    const shader_variant *variant = choose_variant(kernels, n_rows);
+    const shader_variant *variant = choose_variant(kernels, kv->head_dim, n_rows);
     if (!variant) {
         op_frame_fail(f, PUM_ERR_UNSUPPORTED, "attention: no kernel of this build runs on %s",
                       op_kernels_device(kernels)->caps.name);
@@ -94,7 +125,11 @@ static void attend(op_frame *f, op_rows qkv, const op_kv *kv, op_position positi
         .scale = (float)(1 / sqrt(kv->head_dim)),
     };
     push.n_chunks = div_up(n_kv, push.chunk);
-    op_kernel_params params = {.n_bindings = 6, .push_bytes = sizeof push, .constants = s.constants, .n_constants = 5};
+    op_kernel_params params = {.n_bindings = 6,
+                               .push_bytes = sizeof push,
+                               .constants = s.constants,
+                               .n_constants = s.subgroup_size ? 7 : 5,
+                               .require_subgroup_size = s.subgroup_size};
     const op_kernel *kernel = get_kernel(f, variant, &params);
     for (uint32_t slice = 0; slice < kv->n_slices; slice++) {
         push.first_head = slice * kv->heads_per_slice;

@@ -2,20 +2,31 @@
  * behind the last position is NaN, and so is everything around q. */
 #include "ops/harness.h"
 
-#include "gguf/types.h"
 #include "check/reference/attention.h"
+#include "gguf/types.h"
 
+#include <math.h>
 #include <string.h>
 
 /* A score of d terms is off by some roundings of its terms, exp by 3 + 2|x| units (Vulkan), the sum over the context by about the
  * root of its length. The magnitude holds the factor 1 + sum|q k| for the scores; 8 is a few times what was measured. */
 static const double K = 8;
+/* With cooperative matrices each weight is rounded to float16, off by 2^-11 of itself; q is rounded for the reference as well. */
+static const double K_COOP = 8 + 0x1p13;
+
+static bool is_coop(const harness *h) { return h->variant && strcmp(h->variant, "attention_coop") == 0; }
 
 typedef struct attention_case {
     uint32_t n_head, n_head_kv, head_dim, n_past, n_tokens, n_ctx, heads_per_slice;
     double scale;   ///< of q: large ones make one weight dominate
     uint32_t ahead; ///< how many positions more than n_past the work is laid out for
 } attention_case;
+
+/* With cooperative matrices a head is a whole number of them, and not too many. */
+static bool suits(const harness *h, uint32_t head_dim) {
+    const vk_coopmat_shape *m = &h->device->caps.coopmat_f16;
+    return !is_coop(h) || (head_dim <= (m->n * m->k < 128 ? 64 : 128) && head_dim % m->n == 0 && head_dim % m->k == 0);
+}
 
 /* Random K or V up to n_kv positions, both as one array for the reference and as slices for the device. */
 static vk_span *make_cache(harness *h, const attention_case *c, uint32_t n_slices, uint16_t **values) {
@@ -51,9 +62,11 @@ static void run_case(harness *h, attention_case c) {
     qkv.n_rows = a.n_rows = c.n_tokens;
     size_t n = (size_t)c.n_tokens * n_cols;
     float *q_values = harness_alloc(h, n, sizeof *q_values);
+    float scale = (float)(1 / sqrt(c.head_dim));
     for (size_t i = 0; i < n; i++) {
         q_values[i] = (float)(c.scale * harness_normal(h));
         harness_floats(qkv.span)[(skip + i / n_cols) * qkv.n_cols + i % n_cols] = q_values[i];
+        if (is_coop(h)) q_values[i] = half_to_float(float_to_half(q_values[i] * scale)) / scale;
     }
     double *reference = harness_alloc(h, n, sizeof(double)), *magnitude = harness_alloc(h, n, sizeof(double));
     reference_attention(q_values, k, v, c.n_tokens, c.n_head, c.n_head_kv, c.head_dim, c.n_ctx, c.n_past, reference, magnitude);
@@ -69,7 +82,7 @@ static void run_case(harness *h, attention_case c) {
     const uint32_t *before = harness_words(a.span);
     for (uint32_t i = 0; i < n_cols; i++)
         if (before[i] != HARNESS_POISON) harness_fail(h, "a row before the view was written");
-    harness_expect(h, "a", harness_floats(a.span) + n_cols, reference, magnitude, c.n_tokens, n_cols, K);
+    harness_expect(h, "a", harness_floats(a.span) + n_cols, reference, magnitude, c.n_tokens, n_cols, is_coop(h) ? K_COOP : K);
 }
 
 /* Every head_dim with every grouping, of wide heads every third one, because CPU drivers take long to compile them; depths and
@@ -80,7 +93,7 @@ static void run_cases(harness *h, const uint32_t *n_tokens, uint32_t n_n_tokens)
     for (uint32_t i = 0; i < 7 * 5 * 3; i++) {
         attention_case c = {heads[i % 5][0], heads[i % 5][1], dims[i % 7], n_past[(i + i / 35) % 6],
                             n_tokens[(i + i / 7) % n_n_tokens]};
-        if (c.head_dim >= 80 && i % 35 % 3) continue;
+        if ((c.head_dim >= 80 && i % 35 % 3) || !suits(h, c.head_dim)) continue;
         c.ahead = i % 5 == 0 ? 300 : 0;
         c.n_ctx = c.n_past + c.n_tokens + c.ahead + i % 2 * 5;
         c.heads_per_slice = i % 3 ? 1 + i % c.n_head_kv : c.n_head_kv;
