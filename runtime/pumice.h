@@ -191,9 +191,9 @@ typedef struct pum_device_check_params {
     void *user;
 } pum_device_check_params;
 /// Checks every kernel that the device can run, and times those that there is a choice of. From then on the device chooses by
-/// what was found, and so does the next program that opens it with the same cache_folder. Takes some minutes on a CPU driver whose caches are cold.
-/// params may be NULL. *report is to be freed with pum_device_report_destroy. Errors: PUM_ERR_MEMORY, PUM_ERR_DEVICE_LOST,
-/// PUM_ERR_ABORTED. No model may be in use on the device meanwhile.
+/// what was found, and so does the next program that opens it with the same cache_folder. Takes some minutes on a CPU driver
+/// whose caches are cold. params may be NULL. *report is to be freed with pum_device_report_destroy. Errors: PUM_ERR_MEMORY,
+/// PUM_ERR_DEVICE_LOST, PUM_ERR_ABORTED. No model may be in use on the device meanwhile.
 PUM_API pum_status pum_device_check(pum_device *device, const pum_device_check_params *params, pum_device_report **report,
                                     pum_error *err);
 PUM_API void pum_device_report_destroy(pum_device_report **report);
@@ -487,6 +487,7 @@ typedef struct pum_stats {
     uint64_t kv_bytes_per_position;                    ///< KV bytes that one decoded token must read for each token before it
     double flop_per_token;                             ///< 2 x the weights that a token multiplies with; attention not counted
     double load_ms;                                    ///< of the model
+    uint32_t n_pipelines;                              ///< made on the device so far, whoever needed them
     uint64_t load_host_bytes; ///< the most that loading held in host memory: heap and staging, not the map
 } pum_stats;
 PUM_API void pum_session_get_stats(const pum_session *session, pum_stats *stats);

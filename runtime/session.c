@@ -276,6 +276,7 @@ void pum_session_get_stats(const pum_session *s, pum_stats *stats) {
     stats->kv_bytes_per_position = s->plan.kv_bytes / s->n_ctx;
     stats->flop_per_token = llama_weights_flop_per_token(&w->config);
     stats->load_ms = s->model->load_ms;
+    stats->n_pipelines = op_kernels_count(s->model->device->kernels);
     stats->load_host_bytes = w->host_bytes;
 }
 

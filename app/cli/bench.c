@@ -166,6 +166,7 @@ static void put_run(json_t *o, const bench *b, const options *opt, const bench_r
     json_object_set_new(o, "host_us_per_token", json_number(r->stats.host_us_per_token));
     json_object_set_new(o, "load_ms", json_number(b->load_ms));
     json_object_set_new(o, "first_token_ms", json_number(r->first_token_ms));
+    json_object_set_new(o, "pipelines", json_integer(r->stats.n_pipelines));
     json_object_set_new(o, "device_bytes", json_integer((json_int_t)r->stats.device_bytes));
     json_object_set_new(o, "plan_bytes", json_integer((json_int_t)r->stats.plan_bytes));
 }
@@ -186,8 +187,9 @@ static int print_table(const bench *b, const options *o) {
     printf("%s, %s %s; %s; pumice %s\n", b->device.name, b->device.driver, b->device.driver_version, b->info.name, pum_version());
     if (!o->host_only)
         printf("peaks: %.1f GB/s read, %.1f GFLOP/s multiplied\n", b->peaks.read_gb_per_s, b->peaks.multiply_gflop_per_s);
-    printf("ready after %.0f ms, first token after %.0f ms more, %.3f GB on the device (planned %.3f)\n", b->load_ms,
-           b->runs[0].first_token_ms, (double)b->runs[0].stats.device_bytes / 1e9, (double)b->runs[0].stats.plan_bytes / 1e9);
+    printf("ready after %.0f ms, first token after %.0f ms more, %u pipelines, %.3f GB on the device (planned %.3f)\n",
+           b->load_ms, b->runs[0].first_token_ms, b->runs[0].stats.n_pipelines, (double)b->runs[0].stats.device_bytes / 1e9,
+           (double)b->runs[0].stats.plan_bytes / 1e9);
     printf("%8s  %24s %9s %6s  %24s %7s %6s  %s\n", "depth", "prefill tok/s (min-max)", "GFLOP/s", "peak%",
            "decode tok/s (min-max)", "GB/s", "peak%", "dispatches");
     for (int i = 0; i < o->n_depths; i++) {

@@ -193,7 +193,8 @@ class Json(Case):
                              "prefill_gflop_per_s decode_tokens decode_tokens_per_s decode_gb_per_s prefill_tokens_per_s_min "
                              "prefill_tokens_per_s_max decode_tokens_per_s_min decode_tokens_per_s_max read_peak_gb_per_s "
                              "multiply_peak_gflop_per_s decode_percent_of_peak prefill_percent_of_peak dispatches_per_token "
-                             "barriers_per_token host_us_per_token load_ms first_token_ms device_bytes plan_bytes")
+                             "barriers_per_token host_us_per_token load_ms first_token_ms pipelines device_bytes plan_bytes")
+            self.assertTrue(4 < run["pipelines"] <= 40, run["pipelines"])
             self.assertEqual((run["prefill_tokens"], run["decode_tokens"], run["repeats"]), (8, 4, 2))
             for phase in ("prefill", "decode"):
                 least, median, most = (run[phase + "_tokens_per_s" + end] for end in ("_min", "", "_max"))
