@@ -19,6 +19,8 @@ static void add_json(json_t *variants, const pum_kernel_report *k) {
     json_object_set_new(o, "op", json_text(k->op));
     json_object_set_new(o, "variant", json_text(k->variant));
     json_object_set_new(o, "verdict", json_text(k->compiled ? "ok" : "failed"));
+    json_object_set_new(o, "max_error_ratio", json_null()); // nothing was run
+    json_object_set_new(o, "time_us", json_null());
     json_object_set_new(o, "chosen", json_boolean(k->chosen));
     json_object_set_new(o, "constants", json_text(k->constants));
     json_object_set_new(o, "subgroup_size", json_known(k->subgroup_size));
@@ -69,6 +71,7 @@ static int print_json(const pum_device_info *d, compile_run *run) {
     json_object_set_new(o, "driver_version", json_text(d->driver_version));
     json_object_set_new(o, "version", json_text(pum_version()));
     json_object_set_new(o, "verdict", json_text(run->n_failed ? "partly" : "ok"));
+    json_object_set_new(o, "mean_kl", json_null());
     json_object_set_new(o, "variants", run->variants);
     return json_print(o);
 }

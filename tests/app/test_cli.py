@@ -175,11 +175,12 @@ class Json(Case):
         with tempfile.TemporaryDirectory() as home:
             environment = {**os.environ, "XDG_CACHE_HOME": home}
             report = json.loads(self.works("doctor", "--compile", "--json", timeout=300, env=environment).stdout)
-        self.expect_keys(report, "device driver verdict variants")
+        self.expect_keys(report, "device driver verdict mean_kl variants")
         self.assertEqual(report["verdict"], "ok")
         chosen = set()
         for variant in report["variants"]:
-            self.expect_keys(variant, "op variant verdict chosen constants registers spills shared_bytes occupancy instructions")
+            self.expect_keys(variant, "op variant verdict max_error_ratio time_us chosen registers spills shared_bytes occupancy "
+                                      "instructions")
             self.assertEqual(variant["verdict"], "ok", variant)
             if variant["chosen"]:
                 chosen.update(variant["op"].split(","))
