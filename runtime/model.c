@@ -16,32 +16,39 @@ enum { DEFAULT_N_CTX = 4096, N_CTX_STEP = 256 };
 /* What a device has at the least that Pumice runs on; used for plans without a device. */
 static const vk_caps least_caps = {.max_storage_range = 128u << 20, .storage_align = 256};
 
-static uint64_t context_bytes(const vk_caps *caps, const llama_config *config, uint32_t n_ctx) {
-    llama_context_plan plan = llama_plan_context(caps, config, n_ctx, llama_default_chunk(n_ctx));
+tensor_type model_kv_type(pum_kv_type kv) { return kv == PUM_KV_Q8_0 ? TENSOR_Q8_0 : TENSOR_F16; }
+
+static llama_context_plan plan_context(const vk_caps *caps, const llama_config *config, tensor_type kv_type, uint32_t n_ctx) {
+    return llama_plan_context(caps, config, (llama_context_shape){n_ctx, llama_default_chunk(n_ctx), kv_type});
+}
+
+static uint64_t context_bytes(const vk_caps *caps, const llama_config *config, tensor_type kv_type, uint32_t n_ctx) {
+    llama_context_plan plan = plan_context(caps, config, kv_type, n_ctx);
     return plan.kv_bytes + plan.scratch_bytes;
 }
 
-pum_status model_choose_n_ctx(const vk_caps *caps, const llama_config *config, int wish, uint64_t free_bytes, uint32_t *n_ctx,
-                              pum_error *err) {
+pum_status model_choose_n_ctx(const vk_caps *caps, const llama_config *config, tensor_type kv_type, int wish, uint64_t free_bytes,
+                              uint32_t *n_ctx, pum_error *err) {
     if (wish < -1 || (wish > 0 && (uint32_t)wish > config->n_ctx_train))
         return pum_fail(err, PUM_ERR_ARGUMENT, "context length: expected 1 to the model's %u (or 0: as much as fits), got %d",
                         config->n_ctx_train, wish);
     uint32_t n = wish > 0 ? (uint32_t)wish : config->n_ctx_train;
     if (wish == -1 && n > DEFAULT_N_CTX) n = DEFAULT_N_CTX;
     // A tenth stays free for the desktop and for the driver's own needs.
-    while (wish == 0 && n > N_CTX_STEP && context_bytes(caps, config, n) > free_bytes / 10 * 9)
+    while (wish == 0 && n > N_CTX_STEP && context_bytes(caps, config, kv_type, n) > free_bytes / 10 * 9)
         n = (n - 1) / N_CTX_STEP * N_CTX_STEP;
     *n_ctx = n;
     return PUM_OK;
 }
 
 static pum_status make_plan(const vk_caps *caps, const llama_config *config, uint64_t weights_bytes, uint64_t available_bytes,
-                            int wish, pum_plan *plan, pum_error *err) {
+                            int wish, pum_kv_type kv, pum_plan *plan, pum_error *err) {
     uint64_t free_bytes = available_bytes > weights_bytes ? available_bytes - weights_bytes : 0;
     uint32_t n_ctx;
-    pum_status status = model_choose_n_ctx(caps, config, wish, available_bytes ? free_bytes : UINT64_MAX, &n_ctx, err);
+    pum_status status =
+        model_choose_n_ctx(caps, config, model_kv_type(kv), wish, available_bytes ? free_bytes : UINT64_MAX, &n_ctx, err);
     if (status != PUM_OK) return status;
-    llama_context_plan context = llama_plan_context(caps, config, n_ctx, llama_default_chunk(n_ctx));
+    llama_context_plan context = plan_context(caps, config, model_kv_type(kv), n_ctx);
     *plan = (pum_plan){
         .n_ctx = (int)n_ctx,
         .weights_bytes = weights_bytes,
@@ -65,21 +72,21 @@ pum_status model_refuse_plan(const pum_plan *plan, const char *device, pum_error
         (double)plan->kv_bytes / unit, (double)plan->scratch_bytes / unit, (double)plan->available_bytes / unit);
 }
 
-pum_status pum_file_plan(const pum_file *file, pum_device *device, int n_ctx, pum_plan *plan, pum_error *err) {
+pum_status pum_file_plan(const pum_file *file, pum_device *device, int n_ctx, pum_kv_type kv, pum_plan *plan, pum_error *err) {
     const vk_caps *caps = device ? &device->vk->caps : &least_caps;
     llama_config config;
     uint64_t weights_bytes;
     pum_status status = llama_config_read(file_gguf(file), &config, err);
     if (status == PUM_OK) status = llama_weights_plan(file_gguf(file), &config, caps->max_storage_range, &weights_bytes, err);
     if (status != PUM_OK) return status;
-    return make_plan(caps, &config, weights_bytes, device ? vk_device_available_bytes(device->vk) : 0, n_ctx, plan, err);
+    return make_plan(caps, &config, weights_bytes, device ? vk_device_available_bytes(device->vk) : 0, n_ctx, kv, plan, err);
 }
 
-pum_status pum_model_plan(const pum_model *model, int n_ctx, pum_plan *plan, pum_error *err) {
+pum_status pum_model_plan(const pum_model *model, int n_ctx, pum_kv_type kv, pum_plan *plan, pum_error *err) {
     // The weights have been taken already: they count as available to their own model.
     uint64_t taken = model->weights->device_bytes;
     return make_plan(&model->device->vk->caps, &model->weights->config, taken,
-                     vk_device_available_bytes(model->device->vk) + taken, n_ctx, plan, err);
+                     vk_device_available_bytes(model->device->vk) + taken, n_ctx, kv, plan, err);
 }
 
 /* ---- loading */
@@ -128,7 +135,7 @@ pum_status pum_model_load(pum_device *device, const pum_file *file, const pum_mo
     pum_status status = llama_config_read(file_gguf(file), &config, err);
     if (status != PUM_OK) return status;
     pum_plan plan;
-    if ((status = pum_file_plan(file, device, 1, &plan, err)) != PUM_OK) return status;
+    if ((status = pum_file_plan(file, device, 1, PUM_KV_F16, &plan, err)) != PUM_OK) return status;
     if (!plan.fits) return model_refuse_plan(&plan, device->vk->caps.name, err);
     pum_model_info info;
     pum_file_get_info(file, &info);

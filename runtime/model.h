@@ -13,10 +13,12 @@ struct pum_model {
     double load_ms;
 };
 
+tensor_type model_kv_type(pum_kv_type kv);
+
 /// Turns a wish for a context length into one: -1 and 0 as in pum_file_plan. free_bytes: device memory for KV cache and scratch.
 /// Errors: PUM_ERR_ARGUMENT below -1 or over what the model was trained for.
-pum_status model_choose_n_ctx(const vk_caps *caps, const llama_config *config, int wish, uint64_t free_bytes, uint32_t *n_ctx,
-                              pum_error *err);
+pum_status model_choose_n_ctx(const vk_caps *caps, const llama_config *config, tensor_type kv_type, int wish, uint64_t free_bytes,
+                              uint32_t *n_ctx, pum_error *err);
 
 /// The sentence for a plan that does not fit.
 pum_status model_refuse_plan(const pum_plan *plan, const char *device, pum_error *err);

@@ -245,6 +245,9 @@ typedef struct pum_tensor_info {
     uint64_t n_bytes;
 } pum_tensor_info;
 
+/// How K and V are kept. 8 bits with a scale for 32 values take little more than half the memory, and cost some accuracy.
+typedef enum pum_kv_type { PUM_KV_F16, PUM_KV_Q8_0 } pum_kv_type;
+
 /// Device memory that a model takes.
 typedef struct pum_plan {
     int n_ctx;
@@ -269,8 +272,10 @@ PUM_API int pum_file_value(const pum_file *file, int index, char *text, size_t t
 /// Computes what running the file takes, from the header alone.
 /// n_ctx    context length; -1: min(the model's, 4096); 0: as much as the model and the device's free memory allow.
 /// device   may be NULL.
+/// kv       how the session will keep K and V.
 /// Errors: PUM_ERR_UNSUPPORTED or PUM_ERR_FORMAT if the file is no model that could be loaded.
-PUM_API pum_status pum_file_plan(const pum_file *file, pum_device *device, int n_ctx, pum_plan *plan, pum_error *err);
+PUM_API pum_status pum_file_plan(const pum_file *file, pum_device *device, int n_ctx, pum_kv_type kv, pum_plan *plan,
+                                 pum_error *err);
 /// Makes the file's tokenizer, which outlives the file. Errors: PUM_ERR_FORMAT, PUM_ERR_UNSUPPORTED (unknown rules),
 /// PUM_ERR_MEMORY.
 PUM_API pum_status pum_file_tokenizer(const pum_file *file, pum_tokenizer **tokenizer, pum_error *err);
@@ -370,8 +375,8 @@ PUM_API pum_status pum_model_random(pum_device *device, const char *shape, const
 PUM_API void pum_model_destroy(pum_model **model);
 /// Strings belong to the model.
 PUM_API void pum_model_get_info(const pum_model *model, pum_model_info *info);
-/// The memory plan of this model on its device; n_ctx as in pum_file_plan.
-PUM_API pum_status pum_model_plan(const pum_model *model, int n_ctx, pum_plan *plan, pum_error *err);
+/// The memory plan of this model on its device; n_ctx and kv as in pum_file_plan.
+PUM_API pum_status pum_model_plan(const pum_model *model, int n_ctx, pum_kv_type kv, pum_plan *plan, pum_error *err);
 
 /* ------------------------------------------------------------------ sampler */
 
@@ -410,11 +415,13 @@ typedef struct pum_session_params {
     int n_ctx;   ///< -1: min(the model's, 4096); 0: as much as the model and memory allow
     int n_chunk; ///< tokens of one prefill chunk at most; 0: the library's choice. The result does not depend on it but for near
                  ///< ties.
+    pum_kv_type kv;
     pum_progress_fn progress; ///< tokens of an append; may be NULL
     void *progress_user;
 } pum_session_params;
 
-/// params   may be NULL. Errors: PUM_ERR_DEVICE_MEMORY (with numbers and a remedy), PUM_ERR_ARGUMENT (n_ctx over the model's).
+/// params   may be NULL. Errors: PUM_ERR_DEVICE_MEMORY (with numbers and a remedy), PUM_ERR_ARGUMENT (n_ctx over the model's),
+/// PUM_ERR_UNSUPPORTED (PUM_KV_Q8_0 for heads that are no multiple of 32 wide).
 PUM_API pum_status pum_session_create(const pum_model *model, const pum_session_params *params, pum_session **session,
                                       pum_error *err);
 PUM_API void pum_session_destroy(pum_session **session);

@@ -13,6 +13,7 @@ struct pum_session {
     const pum_model *model;
     llama_context *context;
     uint32_t n_ctx, n_chunk, n_vocab;
+    pum_kv_type kv;
     int n_past;
     int32_t *tokens; ///< [n_ctx], the first n_past are the timeline
     float *logits;   ///< [n_vocab] of the last token
@@ -30,7 +31,8 @@ static pum_status allocate(pum_session *s, pum_error *err) {
     s->logits = calloc(s->n_vocab, sizeof *s->logits);
     if (!s->tokens || !s->logits)
         return pum_fail_memory(err, "a session", s->n_ctx * sizeof *s->tokens + s->n_vocab * sizeof *s->logits);
-    return llama_context_create(s->model->device->kernels, s->model->weights, s->n_ctx, s->n_chunk, &s->context, err);
+    return llama_context_create(s->model->device->kernels, s->model->weights,
+                                (llama_context_shape){s->n_ctx, s->n_chunk, model_kv_type(s->kv)}, &s->context, err);
 }
 
 pum_status pum_session_create(const pum_model *model, const pum_session_params *params, pum_session **session, pum_error *err) {
@@ -38,12 +40,15 @@ pum_status pum_session_create(const pum_model *model, const pum_session_params *
     pum_session_params p = params ? *params : (pum_session_params){.n_ctx = -1};
     if (p.n_chunk < 0)
         return pum_fail(err, PUM_ERR_ARGUMENT, "prefill chunk: expected 1 or more (0: automatic), got %d", p.n_chunk);
+    if (p.kv != PUM_KV_F16 && p.kv != PUM_KV_Q8_0)
+        return pum_fail(err, PUM_ERR_ARGUMENT, "KV cache: expected one of pum_kv_type, got %d", (int)p.kv);
     pum_plan plan;
-    pum_status status = pum_model_plan(model, p.n_ctx, &plan, err);
+    pum_status status = pum_model_plan(model, p.n_ctx, p.kv, &plan, err);
     if (status != PUM_OK) return status;
     uint32_t n_ctx = (uint32_t)plan.n_ctx, n_chunk = p.n_chunk ? (uint32_t)p.n_chunk : llama_default_chunk(n_ctx);
     if (n_chunk > n_ctx) n_chunk = n_ctx;
-    llama_context_plan context = llama_plan_context(&model->device->vk->caps, &model->weights->config, n_ctx, n_chunk);
+    llama_context_plan context = llama_plan_context(&model->device->vk->caps, &model->weights->config,
+                                                    (llama_context_shape){n_ctx, n_chunk, model_kv_type(p.kv)});
     plan.scratch_bytes = context.scratch_bytes;
     plan.fits = plan.weights_bytes + plan.kv_bytes + plan.scratch_bytes <= plan.available_bytes;
     if (!plan.fits) return model_refuse_plan(&plan, model->device->vk->caps.name, err);
@@ -54,6 +59,7 @@ pum_status pum_session_create(const pum_model *model, const pum_session_params *
         .model = model,
         .n_ctx = n_ctx,
         .n_chunk = n_chunk,
+        .kv = p.kv,
         .n_vocab = model->weights->config.n_vocab,
         .progress = p.progress,
         .progress_user = p.progress_user,

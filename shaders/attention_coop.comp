@@ -30,8 +30,9 @@ layout(constant_id = 3) const uint M = 16;
 layout(constant_id = 4) const uint N = 16;
 layout(constant_id = 5) const uint K = 16;
 layout(constant_id = 6) const uint ROWS = 64;
-#include "attention.glsl"
+#define KV_HALVES
 #include "half8.glsl"
+#include "attention.glsl"
 
 const uint TILE = 32;
 const uint SUB_ROWS = ROWS / (THREADS / SUBGROUP), LANES = SUBGROUP / SUB_ROWS;
@@ -70,8 +71,8 @@ void load_k_and_v(uint base, uint last) {
     for (uint unit = gl_LocalInvocationID.x; unit < TILE * PER_POSITION; unit += THREADS) {
         uint position = unit / PER_POSITION, part = unit % PER_POSITION, to = position * LINE + part;
         bool is_there = base + position < last;
-        k_tile[to] = is_there ? k_cache[kv_at(base + position) + part] : uvec4(0);
-        v_tile[to] = is_there ? v_cache[kv_at(base + position) + part] : uvec4(0);
+        k_tile[to] = is_there ? halves_of_k(base + position, part) : uvec4(0);
+        v_tile[to] = is_there ? halves_of_v(base + position, part) : uvec4(0);
     }
 }
 

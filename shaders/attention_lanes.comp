@@ -67,7 +67,8 @@ void main() {
         [[unroll]] for (uint j = 0; j < LOADS; j++) {
             vec4 low = vec4(0), high = vec4(0);
             uint c = j * LANES + lane;
-            if (base + c / (HEAD_DIM / 8) < last) unpack8(k_cache[kv_at(base) + c], low, high);
+            uint position = base + c / (HEAD_DIM / 8);
+            if (position < last) load_k(position, c % (HEAD_DIM / 8), low, high);
             [[unroll]] for (uint i = 0; i < LANES * 8; i++) {
                 uint at = j * LANES * 8 + i;
                 float value = subgroupShuffle(i % 8 < 4 ? low[i % 4] : high[i % 4], cluster0 + i / 8);
@@ -89,7 +90,8 @@ void main() {
         [[unroll]] for (uint j = 0; j < LOADS; j++) {
             vec4 low = vec4(0), high = vec4(0);
             uint c = j * LANES + lane;
-            if (base + c / (HEAD_DIM / 8) < last) unpack8(v_cache[kv_at(base) + c], low, high);
+            uint position = base + c / (HEAD_DIM / 8);
+            if (position < last) load_v(position, c % (HEAD_DIM / 8), low, high);
             [[unroll]] for (uint i = 0; i < LANES * 8; i++) {
                 uint at = j * LANES * 8 + i;
                 float value = subgroupShuffle(i % 8 < 4 ? low[i % 4] : high[i % 4], cluster0 + i / 8);

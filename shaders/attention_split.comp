@@ -42,7 +42,7 @@ void main() {
         for (uint b = 0; b < BATCH; b++) {
             uint position = base + b * GROUPS + group;
             vec4 low = vec4(0), high = vec4(0);
-            if (used && position < last) unpack8(k_cache[kv_at(position) + lane], low, high);
+            if (used && position < last) load_k(position, lane, low, high);
             for (uint r = 0; r < ROWS; r++)
                 if (used) partial[((b * ROWS + r) * GROUPS + group) * LANES + lane] = dot(q[r * 2], low) + dot(q[r * 2 + 1], high);
         }
@@ -67,7 +67,7 @@ void main() {
         for (uint b = 0; b < BATCH; b++) {
             uint position = base + b * GROUPS + group;
             vec4 low = vec4(0), high = vec4(0);
-            if (used && position < last) unpack8(v_cache[kv_at(position) + lane], low, high);
+            if (used && position < last) load_v(position, lane, low, high);
             for (uint r = 0; r < ROWS; r++) {
                 float weight = 0;
                 if (used && position < end[r]) weight = exp(partial[((b * ROWS + r) * GROUPS + group) * LANES] - maximum[r]);

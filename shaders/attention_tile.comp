@@ -37,7 +37,7 @@ void stage_q_and_k(uint first, uint base, uint last, uint part0) {
     if (id < TILE * 2) {
         uint position = id / 2, part = id % 2 * 2;
         vec4 low = vec4(0), high = vec4(0);
-        if (base + position < last && part0 + part < PARTS) unpack8(k_cache[kv_at(base + position) + (part0 + part) / 2], low, high);
+        if (base + position < last && part0 + part < PARTS) load_k(base + position, (part0 + part) / 2, low, high);
         staged[BLOCK * 4 + place(position, part)] = low;
         staged[BLOCK * 4 + place(position, part + 1)] = high;
     }
@@ -47,7 +47,7 @@ void stage_v(uint base, uint last) {
     for (uint i = gl_LocalInvocationID.x; i < V_STEP * PARTS / 2; i += 128) {
         uint position = i / (PARTS / 2), part = i % (PARTS / 2) * 2;
         vec4 low = vec4(0), high = vec4(0);
-        if (base + position < last) unpack8(v_cache[kv_at(base + position) + part / 2], low, high);
+        if (base + position < last) load_v(base + position, part / 2, low, high);
         staged[position * PARTS + part] = low;
         staged[position * PARTS + part + 1] = high;
     }

@@ -69,7 +69,7 @@ pum_status conversation_create(const conversation_params *params, conversation *
     conversation *c = calloc(1, sizeof *c);
     if (!c) return fail_memory(err);
     c->params = *params;
-    pum_session_params session = {.n_ctx = params->n_ctx, .progress = on_progress, .progress_user = c};
+    pum_session_params session = {.n_ctx = params->n_ctx, .kv = params->kv, .progress = on_progress, .progress_user = c};
     pum_status status = check_template(c, err);
     if (status == PUM_OK) status = copy_stops(c, err);
     if (status == PUM_OK) status = pum_sampler_create(&params->sampling, &c->sampler, err);

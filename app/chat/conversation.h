@@ -13,6 +13,7 @@ typedef struct conversation_params {
     const pum_tokenizer *tokenizer;
     const pum_model *model;
     int n_ctx; ///< as in pum_session_params
+    pum_kv_type kv;
     pum_sampler_params sampling;
     const char *const *stops; ///< [n_stops] strings, copied
     size_t n_stops;

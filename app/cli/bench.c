@@ -118,7 +118,7 @@ static bool measure(bench *b, const options *o) {
     pum_sampler_params greedy = pum_sampler_defaults();
     greedy.temp = 0;
     pum_error err;
-    pum_session_params params = {.n_ctx = deepest + (o->n_prompt > o->n_tokens ? o->n_prompt : o->n_tokens)};
+    pum_session_params params = {.n_ctx = deepest + (o->n_prompt > o->n_tokens ? o->n_prompt : o->n_tokens), .kv = o->kv};
     bool ok = ids != NULL;
     if (ok) ok = pum_session_create(b->e.model, &params, &s, &err) == PUM_OK || engine_error(&err);
     if (ok) ok = pum_sampler_create(&greedy, &sampler, &err) == PUM_OK || engine_error(&err);
@@ -147,6 +147,7 @@ static void put_run(json_t *o, const bench *b, const options *opt, const bench_r
     json_object_set_new(o, "repeats", json_integer(opt->n_repeats));
     json_object_set_new(o, "commit", commit_text);
     json_object_set_new(o, "path", json_text(opt->path));
+    json_object_set_new(o, "kv", json_string(opt->kv == PUM_KV_Q8_0 ? "q8_0" : "f16"));
     json_object_set_new(o, "prefill_tokens", json_integer(opt->n_prompt));
     json_object_set_new(o, "prefill_tokens_per_s", measured(r->prefill.median));
     json_object_set_new(o, "prefill_tokens_per_s_min", measured(r->prefill.min));

@@ -132,6 +132,7 @@ int command_chat(options *o) {
             .tokenizer = ch.e.tokenizer,
             .model = ch.e.model,
             .n_ctx = o->n_ctx,
+            .kv = o->kv,
             .sampling = o->sampling,
             .stops = o->stops,
             .n_stops = (size_t)o->n_stops,

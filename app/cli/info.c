@@ -96,7 +96,7 @@ int command_info(options *o) {
     }
     pum_device_open(o->device, &e.device, NULL); // without one the plan has no "fits"
     pum_plan plan;
-    bool planned = pum_file_plan(e.file, e.device, o->n_ctx, &plan, &err) == PUM_OK;
+    bool planned = pum_file_plan(e.file, e.device, o->n_ctx, o->kv, &plan, &err) == PUM_OK;
     int status = o->json ? print_json(e.file, planned ? &plan : NULL) : print_text(e.file, planned ? &plan : NULL, &err);
     engine_close(&e);
     return status;

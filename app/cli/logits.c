@@ -18,7 +18,7 @@ static bool write_all(engine *e, const options *o, const int32_t *ids, size_t n,
     size_t at_once = (size_t)(chunk >= TOKENS_AT_ONCE ? chunk : TOKENS_AT_ONCE / chunk * chunk);
     if (at_once > n) at_once = n;
     int wanted = o->n_ctx > 0 ? o->n_ctx : (int)n;
-    pum_session_params params = {.n_ctx = wanted, .n_chunk = o->n_chunk};
+    pum_session_params params = {.n_ctx = wanted, .n_chunk = o->n_chunk, .kv = o->kv};
     float *logits = malloc(at_once * (size_t)info.n_vocab * sizeof *logits);
     bool ok = logits != NULL;
     if (!ok) fprintf(stderr, "pumice: error: logits: host memory ran out; use a smaller --chunk\n");

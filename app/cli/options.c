@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef enum kind { TEXT, INTEGER, REAL, FLAG, SEED, STOP, DEPTHS } kind;
+typedef enum kind { TEXT, INTEGER, REAL, FLAG, SEED, STOP, DEPTHS, KV } kind;
 
 typedef struct row {
     const char *name;
@@ -28,6 +28,8 @@ static const row rows[] = {
      "by index or part of the name; default: the fastest that is not a CPU driver"},
     {"--ctx", INTEGER, AT(n_ctx), FOR_RUN | FOR_CHAT | FOR_INFO | FOR_LOGITS, 0, INT32_MAX, "N",
      "context length; default: min(the model's, 4096); 0: as much as fits"},
+    {"--kv", KV, 0, FOR_RUN | FOR_CHAT | FOR_INFO | FOR_LOGITS | FOR_BENCH, 0, 0, "f16|q8_0",
+     "how keys and values are kept; q8_0: half the memory, a little less accurate; default f16"},
     {"-n", INTEGER, AT(n_tokens), FOR_RUN | FOR_CHAT | FOR_BENCH, 1, INT32_MAX, "N",
      "tokens to make; default: until a stop token or a full context (bench: 128)"},
     {"-p", TEXT, AT(prompt), FOR_RUN, 0, 0, "TEXT", "the prompt; default: from -f or standard input"},
@@ -140,6 +142,10 @@ static bool set(options *o, const row *r, const char *text) {
         return true;
     case DEPTHS:
         return parse_depths(o, r, text);
+    case KV:
+        if (strcmp(text, "f16") != 0 && strcmp(text, "q8_0") != 0) return complain(r->name, "f16 or q8_0", text);
+        o->kv = strcmp(text, "q8_0") == 0 ? PUM_KV_Q8_0 : PUM_KV_F16;
+        return true;
     }
     return false;
 }

@@ -12,6 +12,7 @@ typedef struct options {
     int n_stops;
     int n_ctx;    ///< -1: not given
     int n_tokens; ///< -1: not given
+    pum_kv_type kv;
     int n_prompt, n_repeats, n_chunk;
     int depths[MAX_DEPTHS];
     int n_depths;

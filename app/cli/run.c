@@ -52,7 +52,7 @@ static bool prepare(running *r, options *o, const char *text, size_t n_bytes) {
     pum_error err;
     if (!engine_open(&r->e, o) || !make_prompt(r, o, text, n_bytes)) return false;
     engine_seed(o);
-    pum_session_params params = {.n_ctx = o->n_ctx};
+    pum_session_params params = {.n_ctx = o->n_ctx, .kv = o->kv};
     if (pum_session_create(r->e.model, &params, &r->session, &err) != PUM_OK ||
         pum_sampler_create(&o->sampling, &r->sampler, &err) != PUM_OK)
         return engine_error(&err);

@@ -23,11 +23,13 @@ typedef struct window {
 typedef struct arguments {
     const char *model, *device;
     int n_ctx;
+    pum_kv_type kv;
     bool dark;
     float scale;
 } arguments;
 
-static const char USAGE[] = "usage: pumice-chat [-m FILE] [--device N|NAME] [--ctx N] [--theme light|dark] [--scale X]\n";
+static const char USAGE[] =
+    "usage: pumice-chat [-m FILE] [--device N|NAME] [--ctx N] [--kv f16|q8_0] [--theme light|dark] [--scale X]\n";
 
 static bool fail(const char *what, const char *why) {
     fprintf(stderr, "pumice: error: %s: %s\n", what, why);
@@ -57,6 +59,9 @@ static int parse(arguments *a, int argc, char **argv) {
             long n = strtol(value, &end, 10);
             good = end != value && *end == 0 && n >= 0 && n <= INT32_MAX;
             a->n_ctx = (int)n;
+        } else if (value && strcmp(argv[i], "--kv") == 0) {
+            good = strcmp(value, "f16") == 0 || strcmp(value, "q8_0") == 0;
+            a->kv = value[0] == 'q' ? PUM_KV_Q8_0 : PUM_KV_F16;
         } else if (value && strcmp(argv[i], "--theme") == 0) {
             good = strcmp(value, "light") == 0 || strcmp(value, "dark") == 0;
             a->dark = value[0] == 'd';
@@ -104,7 +109,7 @@ static bool open_window(window *w, const arguments *a) {
     if (!w->fonts)
         return fail("no font was found",
                     "install one, such as fonts-dejavu-core (and fonts-noto-cjk for Chinese, Japanese and Korean)");
-    w->worker = worker_start(w->wake, a->device, a->n_ctx);
+    w->worker = worker_start(w->wake, a->device, a->n_ctx, a->kv);
     if (!w->renderer || !w->worker || !ui_init(&w->ui, w->worker, w->fonts, a->dark ? &theme_dark : &theme_light))
         return fail("the window", "memory ran out");
     measure(w, a->scale);

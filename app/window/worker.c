@@ -30,6 +30,7 @@ struct worker {
     uint32_t wake;
     const char *device_name;
     int n_ctx;
+    pum_kv_type kv;
     /* of the thread alone */
     pum_device *device;
     pum_file *file;
@@ -112,7 +113,7 @@ static void tell_ready(worker *w, const char *path) {
 }
 
 static void load(worker *w, const char *given) {
-    worker fresh = {.n_ctx = w->n_ctx};
+    worker fresh = {.n_ctx = w->n_ctx, .kv = w->kv};
     char path[PATHS_MAX];
     pum_error err;
     pum_model_params params = {.progress = on_loading, .progress_user = w};
@@ -125,6 +126,7 @@ static void load(worker *w, const char *given) {
                                 .tokenizer = fresh.tokenizer,
                                 .model = fresh.model,
                                 .n_ctx = w->n_ctx,
+                                .kv = w->kv,
                                 .sampling = pum_sampler_defaults(),
                                 .allow_plain = true};
     talk.sampling.seed = (uint64_t)time(NULL);
@@ -223,12 +225,13 @@ static void *work(void *user) {
     return NULL;
 }
 
-worker *worker_start(uint32_t wake, const char *device, int n_ctx) {
+worker *worker_start(uint32_t wake, const char *device, int n_ctx, pum_kv_type kv) {
     worker *w = calloc(1, sizeof *w);
     if (!w) return NULL;
     w->wake = wake;
     w->device_name = device;
     w->n_ctx = n_ctx;
+    w->kv = kv;
     w->last_order = &w->orders;
     w->last_news = &w->news;
     pthread_mutex_init(&w->lock, NULL);

@@ -2,6 +2,8 @@
 #ifndef WINDOW_WORKER_H
 #define WINDOW_WORKER_H
 
+#include "pumice.h"
+
 #include <SDL.h>
 #include <stdbool.h>
 
@@ -26,7 +28,7 @@ typedef struct news {
 typedef struct worker worker;
 
 /// wake: the type of the SDL event that is pushed when there is news (one until it was taken).
-worker *worker_start(uint32_t wake, const char *device, int n_ctx);
+worker *worker_start(uint32_t wake, const char *device, int n_ctx, pum_kv_type kv);
 /// Stops what runs, ends the thread and frees everything.
 void worker_stop(worker **w);
 

@@ -4,13 +4,14 @@
 
 #include "base/arena.h"
 #include "check/check.h"
+#include "check/reference/kv.h"
 #include "ops/buffers.h"
 
 /// Some values that an op writes. What it writes elsewhere is wrong.
 typedef struct check_output {
     const char *name;
     vk_span span;
-    bool is_half;
+    const reference_kv *kv; ///< a slice of the cache; NULL: float32
     const double *expected; ///< [values of the span]; NULL: scratch, anything
     const double *terms;    ///< of each value, the sum of the absolute values of its terms
     const double *peaks;    ///< for products: sum |w| times the largest |x|; may be NULL
@@ -39,6 +40,7 @@ typedef struct check_case {
     op_rows x, y, n, scratch;
     vk_span tokens, state, ring, kv_spans[2];
     op_kv kv;
+    reference_kv slices[2]; ///< of K and V, for checking
     op_rope rope;
     op_position position;
     bool add, with_norm;

@@ -24,8 +24,11 @@ static const check_kind kinds[] = {
     {"embed_", NULL, MANY, true, 3, true, check_make_embed},
     {"rmsnorm", NULL, MANY, false, 4, false, check_make_rmsnorm},
     {"rope_store", NULL, MANY, false, 3, false, check_make_rope_store},
+    {"rope_store_q8_0", NULL, MANY, false, 3, false, check_make_rope_store},
     {"attention_split", NULL, FEW, false, 3, false, check_make_attention},
     {"attention", NULL, MANY, false, 3, false, check_make_attention},
+    {"attention_split_q8_0", NULL, FEW, false, 3, false, check_make_attention},
+    {"attention_q8_0", NULL, MANY, false, 3, false, check_make_attention},
     {"swiglu", NULL, MANY, false, 2, true, check_make_swiglu},
     {"sample_top", NULL, ONE, false, 3, true, check_make_sample},
     {"sample_choose", NULL, ONE, false, 3, true, check_make_sample},
@@ -144,17 +147,20 @@ static pum_status run(checker *c, const check_case *k, pum_error *err) {
 static bool is_finite(double value) { return value - value == 0; }
 
 static double value_at(const check_output *o, size_t i) {
-    const void *at = vk_span_mapped(o->span);
-    return o->is_half ? half_to_float(((const uint16_t *)at)[i]) : ((const float *)at)[i];
+    if (!o->kv) return ((const float *)vk_span_mapped(o->span))[i];
+    size_t row = i / o->kv->head_dim;
+    return reference_kv_value(o->kv, row / o->kv->n_ctx, row % o->kv->n_ctx, i % o->kv->head_dim);
 }
 
 static double allowed_at(const check_output *o, const check_precision *p, size_t i) {
     double allowed = (o->k * 0x1p-24 + p->of_terms) * o->terms[i] + (o->peaks ? p->of_peaks * o->peaks[i] : 0) + 1e-30;
-    return o->is_half ? allowed + fmax(0x1p-25, fabs(o->expected[i]) * 0x1p-11) : allowed;
+    if (!o->kv) return allowed;
+    size_t d = i % o->kv->head_dim;
+    return allowed + reference_kv_step(o->kv->type, o->expected + i - d, d);
 }
 
 static void compare(const check_case *k, const check_output *o, const check_precision *p, check_result *result) {
-    size_t n = o->expected ? o->span.n_bytes / (o->is_half ? sizeof(uint16_t) : sizeof(float)) : 0;
+    size_t n = o->kv ? o->kv->n_heads * o->kv->n_ctx * o->kv->head_dim : o->expected ? o->span.n_bytes / sizeof(float) : 0;
     for (size_t i = 0; i < n; i++) {
         double got = value_at(o, i), ratio = fabs(got - o->expected[i]) / allowed_at(o, p, i);
         if (!is_finite(got)) ratio = INFINITY;

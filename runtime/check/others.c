@@ -40,7 +40,7 @@ pum_status check_make_rmsnorm(const check_job *job, uint32_t i, check_case *c, p
     reference_rmsnorm(check_case_fill(c, c->x, i == 1 ? 1e-4 : 1), w, EPS, n_rows, n_cols,
                       expected); // eps counts with small ones
     for (size_t k = 0; k < n; k++) terms[k] = fabs(expected[k]);
-    check_case_output(c, (check_output){"y", c->y.span, false, expected, terms, NULL, RMSNORM_K});
+    check_case_output(c, (check_output){"y", c->y.span, NULL, expected, terms, NULL, RMSNORM_K});
     return PUM_OK;
 }
 
@@ -76,22 +76,28 @@ pum_status check_make_embed(const check_job *job, uint32_t i, check_case *c, pum
             terms[(size_t)t * n_cols + k] = block == 1 ? 0 : largest; // what stands in the file as it is comes out as it is
         }
     }
-    check_case_output(c, (check_output){"x", c->x.span, false, expected, terms, NULL, EMBED_K});
+    check_case_output(c, (check_output){"x", c->x.span, NULL, expected, terms, NULL, EMBED_K});
     return PUM_OK;
 }
 
 /* ---- K, V and q */
 
+static tensor_type kv_type_of(const check_job *job) { return strstr(job->op, "_q8_0") ? TENSOR_Q8_0 : TENSOR_F16; }
+
 typedef struct heads {
     uint32_t n_head, n_head_kv, head_dim, n_past, n_tokens, n_ctx;
 } heads;
 
-static pum_status make_kv(check_case *c, const heads *s, pum_error *err) {
-    if (c->for_timing) return op_memory_kv(c->device, s->n_head_kv, s->n_ctx, s->head_dim, &c->kv, err);
-    c->kv = (op_kv){s->n_head_kv, s->n_ctx, s->head_dim, 1, s->n_head_kv, c->kv_spans, c->kv_spans + 1};
-    uint64_t n_bytes = (uint64_t)s->n_head_kv * s->n_ctx * s->head_dim * sizeof(uint16_t);
-    pum_status status = check_case_span(c, n_bytes, &c->kv_spans[0], err);
-    return status == PUM_OK ? check_case_span(c, n_bytes, &c->kv_spans[1], err) : status;
+static pum_status make_kv(check_case *c, tensor_type type, const heads *s, pum_error *err) {
+    if (c->for_timing) return op_memory_kv(c->device, type, s->n_head_kv, s->n_ctx, s->head_dim, &c->kv, err);
+    c->kv = (op_kv){type, s->n_head_kv, s->n_ctx, s->head_dim, 1, s->n_head_kv, c->kv_spans, c->kv_spans + 1};
+    for (int i = 0; i < 2; i++) {
+        pum_status status =
+            check_case_span(c, op_kv_slice_bytes(type, s->n_head_kv, s->n_ctx, s->head_dim), &c->kv_spans[i], err);
+        if (status != PUM_OK) return status;
+        c->slices[i] = (reference_kv){type, vk_span_mapped(c->kv_spans[i]), s->n_head_kv, s->n_ctx, s->head_dim};
+    }
+    return PUM_OK;
 }
 
 static pum_status make_position(check_case *c, const heads *s, pum_error *err) {
@@ -121,13 +127,14 @@ static const double FREQ_BASE = 10000;
 static void record_rope_store(const check_case *c, op_frame *f) { op_rope_store(f, &c->rope, c->x, c->position, &c->kv); }
 
 /* What stands in the cache afterwards: nothing but zeros where no token is. rows [n_tokens, n_head_kv, head_dim]. */
-static pum_status expect_stored(check_case *c, const heads *s, const char *name, vk_span span, const double *rows,
-                                const double *sizes, pum_error *err) {
+static pum_status expect_stored(check_case *c, const heads *s, int which, const double *rows, const double *sizes,
+                                pum_error *err) {
     double *expected, *terms;
     size_t n = (size_t)s->n_head_kv * s->n_ctx * s->head_dim;
     pum_status status = check_case_doubles(c, n, &expected, err);
     if (status == PUM_OK) status = check_case_doubles(c, n, &terms, err);
     if (status != PUM_OK) return status;
+    vk_span span = c->kv_spans[which];
     memset(vk_span_mapped(span), 0, span.n_bytes);
     for (uint32_t t = 0; t < s->n_tokens; t++)
         for (uint32_t h = 0; h < s->n_head_kv; h++)
@@ -137,7 +144,7 @@ static pum_status expect_stored(check_case *c, const heads *s, const char *name,
                 expected[to] = rows[from];
                 terms[to] = sizes[from];
             }
-    check_case_output(c, (check_output){name, span, true, expected, terms, NULL, 4});
+    check_case_output(c, (check_output){which ? "V" : "K", span, &c->slices[which], expected, terms, NULL, 4});
     return PUM_OK;
 }
 
@@ -176,15 +183,14 @@ static pum_status expect_rope_store(check_case *c, const heads *s, pum_error *er
         all[i] = col < n_q ? q[t * n_q + col] : check_case_floats(c->x.span)[i];
         terms[i] = col < n_q ? q_sizes[t * n_q + col] : 0;
     }
-    check_case_output(c, (check_output){"qkv", c->x.span, false, all, terms, NULL, 4});
-    if ((status = expect_stored(c, s, "K", c->kv.k[0], k, k_sizes, err)) != PUM_OK) return status;
-    return expect_stored(c, s, "V", c->kv.v[0], v, v_sizes, err);
+    check_case_output(c, (check_output){"qkv", c->x.span, NULL, all, terms, NULL, 4});
+    if ((status = expect_stored(c, s, 0, k, k_sizes, err)) != PUM_OK) return status;
+    return expect_stored(c, s, 1, v, v_sizes, err);
 }
 
 pum_status check_make_rope_store(const check_job *job, uint32_t i, check_case *c, pum_error *err) {
-    static const heads shapes[] = {{9, 3, 64, 7, 1, 11}, {8, 4, 48, 0, 31, 31}, {4, 1, 128, 33, 3, 40}};
+    static const heads shapes[] = {{9, 3, 64, 7, 1, 11}, {8, 4, 96, 0, 31, 31}, {4, 1, 128, 33, 3, 40}};
     static const heads timed = {32, 8, 128, 0, 64, 64};
-    (void)job;
     const heads *s = c->for_timing ? &timed : &shapes[i];
     snprintf(c->what, sizeof c->what, "heads %u/%u, head_dim %u, n_past %u, n_tokens %u", s->n_head, s->n_head_kv, s->head_dim,
              s->n_past, s->n_tokens);
@@ -192,7 +198,7 @@ pum_status check_make_rope_store(const check_job *job, uint32_t i, check_case *c
     double frequencies[128];
     for (uint32_t k = 0; k < s->head_dim / 2; k++) frequencies[k] = pow(FREQ_BASE, -2.0 * k / s->head_dim);
     pum_status status = make_qkv(c, s, err);
-    if (status == PUM_OK) status = make_kv(c, s, err);
+    if (status == PUM_OK) status = make_kv(c, kv_type_of(job), s, err);
     if (status == PUM_OK) status = make_position(c, s, err);
     if (status == PUM_OK) status = op_memory_rope(c->device, s->n_ctx, s->head_dim, frequencies, &c->rope, err);
     if (status == PUM_OK) status = op_memory_sent(c->device, err);
@@ -208,32 +214,39 @@ static void record_attention(const check_case *c, op_frame *f) {
     for (uint32_t i = 0; i < c->n_copies; i++) op_attention(f, c->x, &c->kv, c->position, c->y, c->scratch);
 }
 
-/* What stands behind the last position stays NaN. */
-static void fill_cache(check_case *c, const heads *s, vk_span span) {
-    uint16_t *halves = vk_span_mapped(span);
+/* Random values; what stands behind the last position stays NaN. values: receives what a kernel reads there. */
+static pum_status fill_cache(check_case *c, const heads *s, const reference_kv *kv, float **values, pum_error *err) {
+    size_t n = (size_t)s->n_head_kv * s->n_ctx * s->head_dim;
+    float *all = *values = arena_alloc(&c->host, n, sizeof *all);
+    if (!all) return pum_fail_memory(err, "checking kernels", n * sizeof *all);
     for (uint32_t h = 0; h < s->n_head_kv; h++)
-        for (size_t i = 0; i < (size_t)(s->n_past + s->n_tokens) * s->head_dim; i++) {
-            c->random = c->random * 6364136223846793005u + 1442695040888963407u;
-            halves[(size_t)h * s->n_ctx * s->head_dim + i] = float_to_half((float)(c->random >> 40) * 0x1p-23f - 1);
+        for (uint32_t p = 0; p < s->n_past + s->n_tokens; p++) {
+            float *row = all + ((size_t)h * s->n_ctx + p) * s->head_dim;
+            for (uint32_t d = 0; d < s->head_dim; d++) {
+                c->random = c->random * 6364136223846793005u + 1442695040888963407u;
+                row[d] = (float)(c->random >> 40) * 0x1p-23f - 1;
+            }
+            reference_kv_store(kv, h, p, row);
+            for (uint32_t d = 0; d < s->head_dim; d++) row[d] = reference_kv_value(kv, h, p, d);
         }
+    return PUM_OK;
 }
 
 static pum_status expect_attention(check_case *c, const heads *s, pum_error *err) {
     check_case_fill(c, c->x, 1);
-    fill_cache(c, s, c->kv.k[0]);
-    fill_cache(c, s, c->kv.v[0]);
-    float *q;
+    float *q, *k, *v;
     double *expected, *terms;
     size_t n = (size_t)s->n_tokens * s->n_head * s->head_dim;
-    pum_status status = copy_columns(c, 0, s->n_head * s->head_dim, &q, err);
+    pum_status status = fill_cache(c, s, &c->slices[0], &k, err);
+    if (status == PUM_OK) status = fill_cache(c, s, &c->slices[1], &v, err);
+    if (status == PUM_OK) status = copy_columns(c, 0, s->n_head * s->head_dim, &q, err);
     if (status == PUM_OK) status = check_case_doubles(c, n, &expected, err);
     if (status == PUM_OK) status = check_case_doubles(c, n, &terms, err);
     if (status != PUM_OK) return status;
-    reference_attention(q, vk_span_mapped(c->kv.k[0]), vk_span_mapped(c->kv.v[0]), s->n_tokens, s->n_head, s->n_head_kv,
-                        s->head_dim, s->n_ctx, s->n_past, expected, terms);
+    reference_attention(q, k, v, s->n_tokens, s->n_head, s->n_head_kv, s->head_dim, s->n_ctx, s->n_past, expected, terms);
     // Where the inputs of its products are rounded, each weight and each value is off by so much of itself: the terms count
     // twice.
-    check_case_output(c, (check_output){"a", c->y.span, false, expected, terms, NULL, ATTENTION_K});
+    check_case_output(c, (check_output){"a", c->y.span, NULL, expected, terms, NULL, ATTENTION_K});
     check_case_output(c, (check_output){.name = "scratch", .span = c->scratch.span});
     return PUM_OK;
 }
@@ -251,7 +264,7 @@ pum_status check_make_attention(const check_job *job, uint32_t i, check_case *c,
     c->record = record_attention;
     c->n_copies = c->for_timing && job->size != OP_MANY ? 8 : 1;
     pum_status status = make_qkv(c, s, err);
-    if (status == PUM_OK) status = make_kv(c, s, err);
+    if (status == PUM_OK) status = make_kv(c, kv_type_of(job), s, err);
     if (status == PUM_OK) status = make_position(c, s, err);
     if (status == PUM_OK) status = check_case_rows(c, s->n_tokens, s->n_head * s->head_dim, &c->y, err);
     if (status == PUM_OK) status = check_case_rows(c, 1, op_attention_scratch_floats(s->head_dim), &c->scratch, err);
@@ -286,7 +299,7 @@ pum_status check_make_swiglu(const check_job *job, uint32_t i, check_case *c, pu
     reference_matmul(w, x, n_tokens, n_rows, n_cols, y[0], y[1]);
     reference_matmul(w1, x, n_tokens, n_rows, n_cols, y[2], y[3]);
     reference_swiglu(y[0], y[1], y[2], y[3], n, y[4], y[5]);
-    check_case_output(c, (check_output){"h", c->y.span, false, y[4], y[5], NULL, SWIGLU_K});
+    check_case_output(c, (check_output){"h", c->y.span, NULL, y[4], y[5], NULL, SWIGLU_K});
     check_case_output(c, (check_output){.name = "scratch", .span = c->n.span});
     return PUM_OK;
 }

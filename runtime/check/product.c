@@ -96,7 +96,7 @@ static pum_status expect(check_case *c, const shape *s, const float *w, const fl
         reference_swiglu(a.y, a.terms, b.y, b.terms, n, h.y, h.terms);
         a = h;
     }
-    check_case_output(c, (check_output){"y", c->y.span, false, a.y, a.terms, a.peaks, norm ? NORM_K : K});
+    check_case_output(c, (check_output){"y", c->y.span, NULL, a.y, a.terms, a.peaks, norm ? NORM_K : K});
     if (c->n.n_rows) check_case_output(c, (check_output){.name = "n", .span = c->n.span});
     return PUM_OK;
 }

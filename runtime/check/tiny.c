@@ -81,10 +81,11 @@ static pum_status make_reference(tensor_type type, arena *a, reference_model *m,
 
 static pum_status run_device(op_kernels *kernels, tensor_type type, const int32_t *tokens, float *logits, pum_error *err) {
     static const uint32_t chunks[] = {MANY, FEW};
+    const llama_context_shape shape = {config.n_ctx_train, MANY, TENSOR_F16};
     llama_weights *weights = NULL;
     llama_context *context = NULL;
     pum_status status = llama_weights_random(kernels, &config, type, SEED, &(llama_load_params){0}, &weights, err);
-    if (status == PUM_OK) status = llama_context_create(kernels, weights, config.n_ctx_train, MANY, &context, err);
+    if (status == PUM_OK) status = llama_context_create(kernels, weights, shape, &context, err);
     uint32_t n_past = 0;
     for (int i = 0; i < 2 && status == PUM_OK; n_past += chunks[i++]) {
         status = llama_forward(context, tokens + n_past, chunks[i], n_past, NULL, NULL, err);

@@ -57,30 +57,35 @@ void llama_context_shapes(llama_context *c) {
     }
 }
 
-llama_context_plan llama_plan_context(const vk_caps *caps, const llama_config *config, uint32_t n_ctx, uint32_t n_chunk) {
+llama_context_plan llama_plan_context(const vk_caps *caps, const llama_config *config, llama_context_shape shape) {
     llama_context unused;
     rows_slot slots[N_ROWS_SLOTS];
-    rows_slots(&unused, config, n_chunk, slots);
+    rows_slots(&unused, config, shape.n_chunk, slots);
     llama_context_plan plan = {
-        .kv_bytes = config->n_layer * op_kv_bytes(caps, config->n_head_kv, n_ctx, config->head_dim),
-        .scratch_bytes = op_rope_bytes(n_ctx, config->n_rot),
+        .kv_bytes = config->n_layer * op_kv_bytes(caps, shape.kv_type, config->n_head_kv, shape.n_ctx, config->head_dim),
+        .scratch_bytes = op_rope_bytes(shape.n_ctx, config->n_rot),
     };
     for (int i = 0; i < N_ROWS_SLOTS; i++) plan.scratch_bytes += op_rows_bytes(slots[i].n_rows, slots[i].n_cols);
-    plan.scratch_bytes += host_bytes(config, n_chunk);
+    plan.scratch_bytes += host_bytes(config, shape.n_chunk);
     return plan;
 }
 
-pum_status llama_context_create(op_kernels *kernels, const llama_weights *weights, uint32_t n_ctx, uint32_t n_chunk,
+pum_status llama_context_create(op_kernels *kernels, const llama_weights *weights, llama_context_shape shape,
                                 llama_context **context, pum_error *err) {
     *context = NULL;
     const llama_config *g = &weights->config;
+    uint32_t n_ctx = shape.n_ctx, n_chunk = shape.n_chunk;
+    if (shape.kv_type == TENSOR_Q8_0 && g->head_dim % 32 != 0)
+        return pum_fail(err, PUM_ERR_UNSUPPORTED,
+                        "KV cache in q8_0: expected heads of a multiple of 32 dimensions, got %u; use f16 (--kv f16)",
+                        g->head_dim);
     llama_context *c = calloc(1, sizeof *c);
     if (!c) return pum_fail_memory(err, "a session", sizeof *c);
     c->kernels = kernels;
     c->weights = weights;
     c->n_ctx = n_ctx;
     c->n_chunk = n_chunk;
-    llama_context_plan plan = llama_plan_context(&op_kernels_device(kernels)->caps, g, n_ctx, n_chunk);
+    llama_context_plan plan = llama_plan_context(&op_kernels_device(kernels)->caps, g, shape);
     pum_status status = PUM_OK;
     c->kv = arena_alloc(&c->arena, g->n_layer, sizeof *c->kv);
     if (!c->kv) status = pum_fail_memory(err, "the table of the KV cache", g->n_layer * sizeof *c->kv);
@@ -88,7 +93,7 @@ pum_status llama_context_create(op_kernels *kernels, const llama_weights *weight
         status = op_memory_create(kernels, plan.kv_bytes + plan.scratch_bytes - host_bytes(g, n_chunk), "KV cache and scratch",
                                   &c->memory, err);
     for (uint32_t il = 0; il < g->n_layer && status == PUM_OK; il++)
-        status = op_memory_kv(c->memory, g->n_head_kv, n_ctx, g->head_dim, &c->kv[il], err);
+        status = op_memory_kv(c->memory, shape.kv_type, g->n_head_kv, n_ctx, g->head_dim, &c->kv[il], err);
     rows_slot slots[N_ROWS_SLOTS];
     rows_slots(c, g, n_chunk, slots);
     for (int i = 0; i < N_ROWS_SLOTS && status == PUM_OK; i++)

@@ -7,16 +7,23 @@
 /// The device state of one timeline: KV cache, activations, rope table. The weights must outlive it. One thread at a time.
 typedef struct llama_context llama_context;
 
+/// What of a context is the caller's choice.
+typedef struct llama_context_shape {
+    uint32_t n_ctx;
+    uint32_t n_chunk;    ///< the most tokens of one llama_forward
+    tensor_type kv_type; ///< as op_kv's
+} llama_context_shape;
+
 /// Device memory of a context.
 typedef struct llama_context_plan {
     uint64_t kv_bytes, scratch_bytes;
 } llama_context_plan;
 
-/// n_chunk: the most tokens of one llama_forward. Device memory as llama_plan_context says.
-pum_status llama_context_create(op_kernels *kernels, const llama_weights *weights, uint32_t n_ctx, uint32_t n_chunk,
+/// Device memory as llama_plan_context says. Errors also PUM_ERR_UNSUPPORTED.
+pum_status llama_context_create(op_kernels *kernels, const llama_weights *weights, llama_context_shape shape,
                                 llama_context **context, pum_error *err);
 void llama_context_destroy(llama_context **context);
-llama_context_plan llama_plan_context(const vk_caps *caps, const llama_config *config, uint32_t n_ctx, uint32_t n_chunk);
+llama_context_plan llama_plan_context(const vk_caps *caps, const llama_config *config, llama_context_shape shape);
 /// The chunk that is used when none is asked for.
 uint32_t llama_default_chunk(uint32_t n_ctx);
 

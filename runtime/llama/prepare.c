@@ -11,7 +11,7 @@ enum { SHORT_PROMPT = 16 };
 static pum_status rehearse(op_kernels *rehearsal, const llama_weights *w, const uint32_t *n_tokens, int n_passes, uint32_t n_past,
                            pum_error *err) {
     const llama_config *g = &w->config;
-    op_kv kv = {.n_head_kv = g->n_head_kv, .n_ctx = g->n_ctx_train, .head_dim = g->head_dim, .n_slices = 1};
+    op_kv kv = {.type = TENSOR_F16, .n_head_kv = g->n_head_kv, .n_ctx = g->n_ctx_train, .head_dim = g->head_dim, .n_slices = 1};
     kv.heads_per_slice = g->n_head_kv;
     vk_span nowhere = {0};
     kv.k = kv.v = &nowhere;

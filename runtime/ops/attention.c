@@ -56,11 +56,13 @@ static bool can_coop(const vk_caps *caps, uint32_t head_dim) {
     return COOP_ROWS / n_subgroups <= caps->subgroup_size && n_bytes <= caps->max_shared_bytes;
 }
 
+/* Forms that read another type of cache have its name at the end. */
+static bool is_form(const shader_variant *v, const char *form) { return strncmp(v->name, form, strlen(form)) == 0; }
+
 static shape shape_of(const shader_variant *v, const vk_caps *caps, uint32_t head_dim, uint32_t n_rows, uint32_t n_kv) {
-    if (strcmp(v->name, "attention_lanes") == 0) return shape_of_lanes(caps, head_dim, n_rows, n_kv);
-    if (strcmp(v->name, "attention_coop") == 0) return shape_of_coop(caps, head_dim);
-    if (strcmp(v->name, "attention_split") == 0)
-        return (shape){min_u32(n_rows, 4), {128, head_dim, min_u32(n_rows, 4)}, N_WORKGROUPS};
+    if (is_form(v, "attention_lanes")) return shape_of_lanes(caps, head_dim, n_rows, n_kv);
+    if (is_form(v, "attention_coop")) return shape_of_coop(caps, head_dim);
+    if (is_form(v, "attention_split")) return (shape){min_u32(n_rows, 4), {128, head_dim, min_u32(n_rows, 4)}, N_WORKGROUPS};
     uint32_t rows = head_dim <= 128 ? 4 : 2; // of a thread, which keeps rows * head_dim / 8 sums in registers
     return (shape){16 * rows, {128, head_dim, rows}, N_WORKGROUPS};
 }
@@ -72,14 +74,15 @@ typedef struct job {
 
 static bool can_attend(const shader_variant *v, const void *user) {
     const job *j = user;
-    return strcmp(v->name, "attention_coop") != 0 || can_coop(j->caps, j->head_dim);
+    return !is_form(v, "attention_coop") || can_coop(j->caps, j->head_dim);
 }
 
 /* Forms that cut the context for few rows, and forms that cut the rows. */
-static const shader_variant *choose_variant(op_kernels *kernels, uint32_t head_dim, uint32_t n_rows) {
-    const job j = {&op_kernels_device(kernels)->caps, head_dim};
-    bool few = n_rows <= FEW_ROWS;
-    return op_variant_choose(kernels, few ? "attention_split" : "attention", few ? OP_FEW : OP_MANY, can_attend, &j);
+static const shader_variant *choose_variant(op_kernels *kernels, const op_kv *kv, uint32_t n_rows) {
+    const job j = {&op_kernels_device(kernels)->caps, kv->head_dim};
+    bool few = n_rows <= FEW_ROWS, q8_0 = kv->type == TENSOR_Q8_0;
+    const char *op = few ? (q8_0 ? "attention_split_q8_0" : "attention_split") : (q8_0 ? "attention_q8_0" : "attention");
+    return op_variant_choose(kernels, op, few ? OP_FEW : OP_MANY, can_attend, &j);
 }
 
 static const op_kernel *get_kernel(op_frame *f, const shader_variant *variant, const op_kernel_params *params) {
@@ -103,7 +106,7 @@ static void attend(op_frame *f, op_rows qkv, const op_kv *kv, op_position positi
     uint32_t n_head_all = qkv.n_cols / kv->head_dim, n_head = n_head_all - 2 * kv->n_head_kv, group = n_head / kv->n_head_kv;
     uint32_t n_rows = n_tokens * group, n_kv = position.most + t0 + n_tokens;
     op_kernels *kernels = op_frame_kernels(f);
-    const shader_variant *variant = choose_variant(kernels, kv->head_dim, n_rows);
+    const shader_variant *variant = choose_variant(kernels, kv, n_rows);
     if (!variant) {
         op_frame_fail(f, PUM_ERR_UNSUPPORTED, "attention: no kernel of this build runs on %s",
                       op_kernels_device(kernels)->caps.name);
@@ -145,7 +148,7 @@ static void attend(op_frame *f, op_rows qkv, const op_kv *kv, op_position positi
                                  .push_bytes = sizeof push,
                                  .groups = {n_blocks, n_heads, push.n_chunks},
                                  .cost_flop = 4 * n_rows * n_values,
-                                 .cost_bytes = 4 * n_values * n_blocks,
+                                 .cost_bytes = 2 * n_values * n_blocks * (kv->type == TENSOR_Q8_0 ? 34.0 / 32 : 2),
                              });
     }
 }

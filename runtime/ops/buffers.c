@@ -100,39 +100,49 @@ op_rows op_rows_view(op_rows rows, uint32_t first_row, uint32_t n_rows) {
 
 /* ---- KV cache */
 
-static uint64_t kv_head_bytes(uint32_t n_ctx, uint32_t head_dim) { return (uint64_t)n_ctx * head_dim * sizeof(uint16_t); }
+/* Of q8_0 the scales of a position take whole words. */
+static uint64_t kv_head_bytes(tensor_type type, uint32_t n_ctx, uint32_t head_dim) {
+    uint32_t scales = (head_dim + 63) / 64 * (uint32_t)sizeof(uint32_t);
+    return (uint64_t)n_ctx * (type == TENSOR_Q8_0 ? head_dim + scales : head_dim * sizeof(uint16_t));
+}
+
+/* Whole pairs of words, as the kernels read them. */
+uint64_t op_kv_slice_bytes(tensor_type type, uint32_t n_heads, uint32_t n_ctx, uint32_t head_dim) {
+    return (n_heads * kv_head_bytes(type, n_ctx, head_dim) + 7) / 8 * 8;
+}
 
 static uint32_t kv_heads_per_slice(const vk_caps *caps, uint32_t n_head_kv, uint64_t head_bytes) {
-    uint64_t most = caps->max_storage_range / head_bytes;
+    uint64_t most = caps->max_storage_range / 8 * 8 / head_bytes; // a slice takes whole eights of bytes
     return most < n_head_kv ? (uint32_t)most : n_head_kv;
 }
 
-uint64_t op_kv_bytes(const vk_caps *caps, uint32_t n_head_kv, uint32_t n_ctx, uint32_t head_dim) {
-    uint64_t head_bytes = kv_head_bytes(n_ctx, head_dim), n_bytes = 0;
-    uint32_t per_slice = kv_heads_per_slice(caps, n_head_kv, head_bytes);
+uint64_t op_kv_bytes(const vk_caps *caps, tensor_type type, uint32_t n_head_kv, uint32_t n_ctx, uint32_t head_dim) {
+    uint64_t n_bytes = 0;
+    uint32_t per_slice = kv_heads_per_slice(caps, n_head_kv, kv_head_bytes(type, n_ctx, head_dim));
     for (uint32_t head = 0; per_slice && head < n_head_kv; head += per_slice) {
         uint32_t n = n_head_kv - head < per_slice ? n_head_kv - head : per_slice;
-        n_bytes += 2 * spanned(n * head_bytes);
+        n_bytes += 2 * spanned(op_kv_slice_bytes(type, n, n_ctx, head_dim));
     }
     return n_bytes;
 }
 
-pum_status op_memory_kv(op_memory *m, uint32_t n_head_kv, uint32_t n_ctx, uint32_t head_dim, op_kv *kv, pum_error *err) {
-    uint64_t head_bytes = kv_head_bytes(n_ctx, head_dim);
+pum_status op_memory_kv(op_memory *m, tensor_type type, uint32_t n_head_kv, uint32_t n_ctx, uint32_t head_dim, op_kv *kv,
+                        pum_error *err) {
+    uint64_t head_bytes = kv_head_bytes(type, n_ctx, head_dim);
     uint32_t per_slice = kv_heads_per_slice(&m->device->caps, n_head_kv, head_bytes);
     if (per_slice == 0)
         return pum_fail(err, PUM_ERR_UNSUPPORTED,
                         "KV cache: one head of %u positions takes %" PRIu64 " bytes, one binding of this device covers %" PRIu64
                         "; use a smaller context (--ctx)",
                         n_ctx, head_bytes, m->device->caps.max_storage_range);
-    *kv = (op_kv){.n_head_kv = n_head_kv, .n_ctx = n_ctx, .head_dim = head_dim, .heads_per_slice = per_slice};
+    *kv = (op_kv){.type = type, .n_head_kv = n_head_kv, .n_ctx = n_ctx, .head_dim = head_dim, .heads_per_slice = per_slice};
     kv->n_slices = (n_head_kv + per_slice - 1) / per_slice;
     kv->k = arena_alloc(&m->arena, kv->n_slices, sizeof *kv->k);
     kv->v = arena_alloc(&m->arena, kv->n_slices, sizeof *kv->v);
     if (!kv->k || !kv->v) return pum_fail_memory(err, "the table of the KV cache", kv->n_slices * sizeof *kv->k);
     for (uint32_t s = 0; s < kv->n_slices; s++) {
         uint32_t left = n_head_kv - s * per_slice;
-        uint64_t n_bytes = (left < per_slice ? left : per_slice) * head_bytes;
+        uint64_t n_bytes = op_kv_slice_bytes(type, left < per_slice ? left : per_slice, n_ctx, head_dim);
         pum_status status = take(m, "KV cache", n_bytes, &kv->k[s], err);
         if (status == PUM_OK) status = take(m, "KV cache", n_bytes, &kv->v[s], err);
         if (status != PUM_OK) return status;

@@ -26,7 +26,9 @@ pum_status op_memory_sent(op_memory *memory, pum_error *err);
 uint64_t op_memory_host_bytes(const op_memory *memory);
 
 pum_status op_memory_rows(op_memory *memory, uint32_t n_rows, uint32_t n_cols, op_rows *rows, pum_error *err);
-pum_status op_memory_kv(op_memory *memory, uint32_t n_head_kv, uint32_t n_ctx, uint32_t head_dim, op_kv *kv, pum_error *err);
+/// type: of K and V, see op_kv.
+pum_status op_memory_kv(op_memory *memory, tensor_type type, uint32_t n_head_kv, uint32_t n_ctx, uint32_t head_dim, op_kv *kv,
+                        pum_error *err);
 /// frequencies [n_rot / 2] radians per position. Errors also PUM_ERR_UNSUPPORTED when the table exceeds what one binding can
 /// cover.
 pum_status op_memory_rope(op_memory *memory, uint32_t n_ctx, uint32_t n_rot, const double *frequencies, op_rope *rope,
@@ -34,7 +36,9 @@ pum_status op_memory_rope(op_memory *memory, uint32_t n_ctx, uint32_t n_rot, con
 
 /* What the above take, each part aligned as it will be. */
 uint64_t op_rows_bytes(uint32_t n_rows, uint32_t n_cols);
-uint64_t op_kv_bytes(const vk_caps *caps, uint32_t n_head_kv, uint32_t n_ctx, uint32_t head_dim);
+uint64_t op_kv_bytes(const vk_caps *caps, tensor_type type, uint32_t n_head_kv, uint32_t n_ctx, uint32_t head_dim);
+/// Of one slice's K or V with so many heads.
+uint64_t op_kv_slice_bytes(tensor_type type, uint32_t n_heads, uint32_t n_ctx, uint32_t head_dim);
 uint64_t op_rope_bytes(uint32_t n_ctx, uint32_t n_rot);
 
 /// Mapped memory that both sides see. Belongs to whoever made it.

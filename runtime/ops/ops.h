@@ -34,9 +34,10 @@ void op_norm_matmul_stack(op_frame *f, op_rows x, const op_tensor *norm, float e
 void op_norm_swiglu(op_frame *f, op_rows x, const op_tensor *norm, float eps, const op_tensor *gate, const op_tensor *up,
                     op_rows h, op_rows n, op_rows scratch);
 
-/// Where K and V of one layer are kept: float16, [n_head_kv, n_ctx, head_dim] each, cut by heads into slices that one binding can
-/// cover.
+/// Where K and V of one layer are kept: [n_head_kv, n_ctx, head_dim] each, cut by heads into slices that one binding can cover.
+/// shaders/include/kv.glsl says how a slice is laid out.
 typedef struct op_kv {
+    tensor_type type; ///< TENSOR_F16, or TENSOR_Q8_0: head_dim a multiple of 32
     uint32_t n_head_kv, n_ctx, head_dim;
     uint32_t n_slices, heads_per_slice; ///< slice s holds heads [s*heads_per_slice, …), fewer in the last
     vk_span *k, *v;                     ///< [n_slices]

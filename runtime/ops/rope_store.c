@@ -11,18 +11,20 @@ void op_rope_store(op_frame *f, const op_rope *rope, op_rows qkv, op_position po
     uint32_t n_head = n_head_all - 2 * kv->n_head_kv;
     assert(kv->head_dim % 8 == 0 && qkv.n_cols % kv->head_dim == 0 && n_head_all > 2 * kv->n_head_kv);
     assert(rope->n_rot % 2 == 0 && rope->n_rot <= kv->head_dim && position.most + n_tokens <= kv->n_ctx);
+    assert(kv->type == TENSOR_F16 || kv->head_dim % 32 == 0);
+    bool q8_0 = kv->type == TENSOR_Q8_0;
     op_kernels *kernels = op_frame_kernels(f);
     op_kernel_params params = {.n_bindings = 5, .push_bytes = sizeof(struct rope_store_push)};
     const op_kernel *kernel;
     pum_error error;
-    pum_status status =
-        op_kernel_get(kernels, op_variant_choose(kernels, "rope_store", OP_MANY, NULL, NULL), &params, &kernel, &error);
+    const shader_variant *variant = op_variant_choose(kernels, q8_0 ? "rope_store_q8_0" : "rope_store", OP_MANY, NULL, NULL);
+    pum_status status = op_kernel_get(kernels, variant, &params, &kernel, &error);
     if (status != PUM_OK) op_frame_fail(f, status, "rope_store: %s", error.message);
 
     for (uint32_t s = 0; s < kv->n_slices; s++) {
         uint32_t first_head = s * kv->heads_per_slice, n_heads = kv->n_head_kv - first_head;
         if (n_heads > kv->heads_per_slice) n_heads = kv->heads_per_slice;
-        uint32_t n_pairs = ((s == 0 ? n_head : 0) + 2 * n_heads) * pairs;
+        uint32_t n_all = (s == 0 ? n_head : 0) + 2 * n_heads, n_pairs = n_all * pairs;
         struct rope_store_push push = {
             .n_head = s == 0 ? n_head : 0,
             .first_k = n_head + first_head,
@@ -40,7 +42,10 @@ void op_rope_store(op_frame *f, const op_rope *rope, op_rows qkv, op_position po
                                  .writes = (s == 0) << 0 | 1 << 3 | 1 << 4,
                                  .push = &push,
                                  .push_bytes = sizeof push,
-                                 .groups = {n_tokens ? (n_pairs + GROUP_SIZE - 1) / GROUP_SIZE : 0, n_tokens},
+                                 .groups = {n_tokens == 0 ? 0
+                                            : q8_0        ? n_all
+                                                          : (n_pairs + GROUP_SIZE - 1) / GROUP_SIZE,
+                                            n_tokens},
                                  .cost_flop = 4.0 * n_tokens * n_pairs,
                                  .cost_bytes = 12.0 * n_tokens * n_pairs,
                              });

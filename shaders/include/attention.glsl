@@ -10,14 +10,14 @@
 
 layout(push_constant) uniform push_block { attention_push p; };
 layout(std430, binding = 0) readonly buffer qkv_block { vec4 qkv[]; };
-layout(std430, binding = 1) readonly buffer k_block { uvec4 k_cache[]; };
-layout(std430, binding = 2) readonly buffer v_block { uvec4 v_cache[]; };
 layout(std430, binding = 3) writeonly buffer a_block { vec4 a[]; };
 layout(std430, binding = 4) coherent buffer partial_block {
     uint arrived[ATTENTION_BLOCKS]; // zero before a dispatch, and after it
     vec4 records[];
 };
 layout(std430, binding = 5) readonly buffer n_past_block { uint n_past; };
+
+#include "kv.glsl"
 
 const float LOWEST = -1.0e30; // a maximum before anything was seen
 const uint PARTS = HEAD_DIM / 4;
@@ -34,14 +34,6 @@ uint chunk_end(uint last_row) { return min(chunk_begin() + p.chunk, end_of(last_
 uint q_at(uint row) { return ((p.q_first_row + token_of(row)) * p.n_head_all + head_of(row)) * PARTS; }
 uint a_at(uint row) { return ((p.a_first_row + token_of(row)) * p.n_head + head_of(row)) * PARTS; }
 uint record_at(uint row, uint chunk) { return ((token_of(row) * p.n_head + head_of(row)) * p.n_chunks + chunk) * (PARTS + 1); }
-// In uvec4, eight halves, from the start of the slice.
-uint kv_at(uint position) { return (gl_WorkGroupID.y * p.n_ctx + position) * (HEAD_DIM / 8); }
-
-void unpack8(uvec4 words, out vec4 low, out vec4 high) {
-    low = vec4(unpackHalf2x16(words.x), unpackHalf2x16(words.y));
-    high = vec4(unpackHalf2x16(words.z), unpackHalf2x16(words.w));
-}
-
 // Counts one thread's workgroup in, once its records are written. Returns how many of its block came before.
 uint arrive() {
     return atomicAdd(arrived[(p.first_head + gl_WorkGroupID.y) * gl_NumWorkGroups.x + gl_WorkGroupID.x], 1);

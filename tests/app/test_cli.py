@@ -145,6 +145,8 @@ class Json(Case):
         self.assertGreaterEqual(info["plan"]["weights_bytes"], 4 * info["n_params"])
         self.assertEqual(json.loads(self.works("info", MODEL, "--json", "--ctx", 64).stdout)["plan"]["n_ctx"], 64)
         self.assertIn(b"memory plan", self.works("info", MODEL).stdout)
+        kept = [json.loads(self.works("info", MODEL, "--json", "--kv", kv).stdout)["plan"]["kv_bytes"] for kv in ("f16", "q8_0")]
+        self.assertLess(kept[1], kept[0])
 
     def test_doctor(self):
         with tempfile.TemporaryDirectory() as home:

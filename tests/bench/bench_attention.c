@@ -101,7 +101,7 @@ static void run_depth(bench *b, uint32_t depth) {
     op_attention_begin(b->frame, scratch);
     must(op_frame_end(b->frame, &error), &error);
     for (uint32_t l = 0; l < n_kv_layers; l++) {
-        must(op_memory_kv(memory, b->n_head_kv, n_ctx, b->head_dim, &kv[l], &error), &error);
+        must(op_memory_kv(memory, TENSOR_F16, b->n_head_kv, n_ctx, b->head_dim, &kv[l], &error), &error);
         for (uint32_t s = 0; s < kv[l].n_slices; s++) {
             fill_span(b, kv[l].k[s]);
             fill_span(b, kv[l].v[s]);

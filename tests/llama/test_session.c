@@ -240,6 +240,50 @@ static void test_random_models_run(void **state) {
     }
 }
 
+/* Heads of 64, which q8_0 can keep: whatever the chunks and after a rewind, the same tokens, near those of f16, in less memory.
+ * The fixture's heads are 8 wide. */
+static void test_kv_in_q8_0(void **state) {
+    (void)state;
+    pum_model *model;
+    pum_session *s;
+    pum_error err = {0};
+    assert_int_equal(pum_session_create(fixture.model, &(pum_session_params){.kv = PUM_KV_Q8_0}, &s, &err), PUM_ERR_UNSUPPORTED);
+    assert_null(s);
+    assert_non_null(strstr(err.message, "multiple of 32"));
+    assert_int_equal(pum_session_create(fixture.model, &(pum_session_params){.kv = (pum_kv_type)7}, &s, &err), PUM_ERR_ARGUMENT);
+    pum_session *other = session_with(64, 0);
+    pum_stats before;
+    pum_session_get_stats(other, &before);
+    assert_ok(pum_model_random(fixture.device, "135m", "Q4_0", 7, NULL, &model, &err), err);
+    enum { N = 40, N_OUT = 4 };
+    int32_t tokens[N], out[3][N_OUT];
+    for (int t = 0; t < N; t++) tokens[t] = (t * 37 + 11) % 512;
+    uint64_t kv_bytes[2];
+    for (int i = 0; i < 2; i++) {
+        const pum_session_params params = {.n_ctx = 256, .n_chunk = i ? 7 : 0, .kv = PUM_KV_Q8_0};
+        assert_ok(pum_session_create(model, &params, &s, &err), err);
+        greedy(s, tokens, N, N_OUT, out[i], NULL);
+        if (i == 0) {
+            assert_ok(pum_session_rewind(s, N / 2, &err), err);
+            greedy(s, tokens + N / 2, N / 2, N_OUT, out[2], NULL);
+        }
+        pum_stats stats;
+        pum_session_get_stats(s, &stats);
+        assert_in_range(stats.device_bytes - before.device_bytes, stats.plan_bytes, stats.plan_bytes + (1 << 14));
+        pum_session_destroy(&s);
+    }
+    pum_session_destroy(&other);
+    assert_memory_equal(out[0], out[1], sizeof out[0]);
+    assert_memory_equal(out[0], out[2], sizeof out[0]);
+    for (int i = 0; i < 2; i++) {
+        pum_plan plan;
+        assert_ok(pum_model_plan(model, 256, i ? PUM_KV_Q8_0 : PUM_KV_F16, &plan, &err), err);
+        kv_bytes[i] = plan.kv_bytes;
+    }
+    assert_in_range(kv_bytes[1], kv_bytes[0] * 17 / 32, kv_bytes[0] * 17 / 32 + (1 << 14));
+    pum_model_destroy(&model);
+}
+
 int main(void) {
     fixture = model_fixture_open();
     const struct CMUnitTest tests[] = {
@@ -254,6 +298,7 @@ int main(void) {
         cmocka_unit_test(test_two_sessions_do_not_meet),
         cmocka_unit_test(test_plan_is_what_is_taken),
         cmocka_unit_test(test_random_models_run),
+        cmocka_unit_test(test_kv_in_q8_0),
     };
     int failed = cmocka_run_group_tests_name("session", tests, NULL, NULL);
     model_fixture_close(&fixture);

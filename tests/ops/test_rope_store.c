@@ -1,13 +1,14 @@
 /* Rotation of q and k and the store of k and v, in caches of one slice and of many. */
-#include "ops/harness.h"
-
-#include "gguf/types.h"
+#include "check/reference/kv.h"
 #include "check/reference/rope.h"
+#include "ops/buffers.h"
+#include "ops/harness.h"
 
 #include <math.h>
 #include <string.h>
 
 typedef struct rope_case {
+    tensor_type type; ///< of K and V
     uint32_t n_head, n_head_kv, head_dim, n_rot, n_past, n_tokens, n_ctx, heads_per_slice;
 } rope_case;
 
@@ -26,22 +27,34 @@ static op_rope make_rope(harness *h, const rope_case *c) {
 }
 
 static op_kv make_kv(harness *h, const rope_case *c) {
-    op_kv kv = {.n_head_kv = c->n_head_kv, .n_ctx = c->n_ctx, .head_dim = c->head_dim, .heads_per_slice = c->heads_per_slice};
+    op_kv kv = {.type = c->type,
+                .n_head_kv = c->n_head_kv,
+                .n_ctx = c->n_ctx,
+                .head_dim = c->head_dim,
+                .heads_per_slice = c->heads_per_slice};
     kv.n_slices = (c->n_head_kv + c->heads_per_slice - 1) / c->heads_per_slice;
     kv.k = harness_alloc(h, kv.n_slices, sizeof *kv.k);
     kv.v = harness_alloc(h, kv.n_slices, sizeof *kv.v);
     for (uint32_t s = 0; s < kv.n_slices; s++) {
         uint32_t n = c->n_head_kv - s * c->heads_per_slice;
         if (n > c->heads_per_slice) n = c->heads_per_slice;
-        kv.k[s] = harness_span(h, (uint64_t)n * c->n_ctx * c->head_dim * 2);
-        kv.v[s] = harness_span(h, (uint64_t)n * c->n_ctx * c->head_dim * 2);
+        kv.k[s] = harness_span(h, op_kv_slice_bytes(c->type, n, c->n_ctx, c->head_dim));
+        kv.v[s] = harness_span(h, op_kv_slice_bytes(c->type, n, c->n_ctx, c->head_dim));
     }
     return kv;
 }
 
-static uint16_t stored(const op_kv *kv, const vk_span *slices, uint32_t head, uint32_t position, uint32_t d) {
-    const uint16_t *halves = harness_halves(slices[head / kv->heads_per_slice]);
-    return halves[((size_t)(head % kv->heads_per_slice) * kv->n_ctx + position) * kv->head_dim + d];
+/* A slice as the reference sees it; *head becomes that of the slice. */
+static reference_kv slice_of(const op_kv *kv, const vk_span *slices, uint32_t *head) {
+    uint32_t slice = *head / kv->heads_per_slice, first = slice * kv->heads_per_slice, n = kv->n_head_kv - first;
+    *head -= first;
+    return (reference_kv){kv->type, harness_words(slices[slice]), n < kv->heads_per_slice ? n : kv->heads_per_slice, kv->n_ctx,
+                          kv->head_dim};
+}
+
+static float stored(const op_kv *kv, const vk_span *slices, uint32_t head, uint32_t position, uint32_t d) {
+    const reference_kv slice = slice_of(kv, slices, &head);
+    return reference_kv_value(&slice, head, position, d);
 }
 
 /* What the cache should hold for a float: to nearest even, and the largest number instead of infinity. */
@@ -56,35 +69,48 @@ static const float awkward[] = {
     1.00048828125f, 1.00146484375f, 65504,         65519,   65520, 1e6f,  -1e30f,        6.1035e-5f, 6.09756e-5f, 5.9605e-8f,
     2.98023224e-8f, 2.9802326e-8f,  8.9406967e-8f, -1e-10f, 0,     -0.0f, 3.0517578e-5f, 2047.5f,    2048.5f,     0.33333f};
 
-static void expect_v(harness *h, const rope_case *c, const op_kv *kv, const float *v) {
-    for (uint32_t head = 0; head < c->n_head_kv; head++)
-        for (uint32_t p = 0; p < c->n_ctx; p++)
-            for (uint32_t d = 0; d < c->head_dim; d++) {
-                uint16_t got = stored(kv, kv->v, head, p, d),
-                         poison = (uint16_t)(d % 2 ? HARNESS_POISON >> 16 : HARNESS_POISON & 0xffff);
-                bool within = p >= c->n_past && p < c->n_past + c->n_tokens;
-                float from = within ? v[((size_t)(p - c->n_past) * c->n_head_kv + head) * c->head_dim + d] : 0;
-                uint16_t expected = within ? expected_half(from) : poison;
-                if (got == expected) continue;
-                if (!within && stored(kv, kv->k, head, p, d) != poison) harness_fail(h, "K of position %u was written", p);
-                harness_fail(h, "V[head %u, position %u, %u] from %.9g: expected 0x%04x, got 0x%04x", head, p, d, from, expected,
-                             got);
-            }
-}
-
-/* A rotated value is rounded to half after three roundings in float: within half a unit of half precision, and a little. */
-static void expect_k(harness *h, const rope_case *c, const op_kv *kv, const double *reference, const double *size) {
+static void expect_halves(harness *h, const rope_case *c, const op_kv *kv, const float *v) {
     for (uint32_t t = 0; t < c->n_tokens; t++)
         for (uint32_t head = 0; head < c->n_head_kv; head++)
             for (uint32_t d = 0; d < c->head_dim; d++) {
-                size_t i = ((size_t)t * c->n_head_kv + head) * c->head_dim + d;
-                float got = half_to_float(stored(kv, kv->k, head, c->n_past + t, d));
-                int exponent;
-                frexp(reference[i], &exponent);
-                double allowed = ldexp(0.5, exponent - 11 > -24 ? exponent - 11 : -24) + 4 * 0x1p-24 * size[i];
-                if (!harness_is_finite(got) || fabs(got - reference[i]) > allowed)
-                    harness_fail(h, "K[head %u, position %u, %u]: expected %.9g, got %.9g, allowed %.3g", head, c->n_past + t, d,
-                                 reference[i], got, allowed);
+                float from = v[((size_t)t * c->n_head_kv + head) * c->head_dim + d];
+                float expected = half_to_float(expected_half(from)), got = stored(kv, kv->v, head, c->n_past + t, d);
+                if (got != expected)
+                    harness_fail(h, "V[head %u, token %u, %u] from %.9g: expected %.9g, got %.9g", head, t, d, from, expected,
+                                 got);
+            }
+}
+
+/* Nothing but the rows of the tokens is written. */
+static void expect_rest(harness *h, const rope_case *c, const op_kv *kv, const vk_span *slices, const char *name) {
+    for (uint32_t i = 0; i < c->n_head_kv; i++)
+        for (uint32_t p = 0; p < c->n_ctx; p++) {
+            if (p >= c->n_past && p < c->n_past + c->n_tokens) continue;
+            uint32_t head = i;
+            reference_kv slice = slice_of(kv, slices, &head);
+            const uint32_t *words = slice.bytes;
+            size_t row = head * slice.n_ctx + p, n = c->head_dim / (c->type == TENSOR_Q8_0 ? 4 : 2);
+            size_t n_scales = c->type == TENSOR_Q8_0 ? (c->head_dim + 63) / 64 : 0;
+            bool whole = true;
+            for (size_t w = 0; w < n; w++) whole = whole && words[row * n + w] == HARNESS_POISON;
+            for (size_t w = 0; w < n_scales; w++)
+                whole = whole && words[slice.n_heads * slice.n_ctx * n + row * n_scales + w] == HARNESS_POISON;
+            if (!whole) harness_fail(h, "%s of head %u, position %u was written", name, i, p);
+        }
+}
+
+/* What is stored is rounded after a few roundings in float: within reference_kv_step, and a little. */
+static void expect_stored(harness *h, const rope_case *c, const op_kv *kv, const vk_span *slices, const char *name,
+                          const double *reference, const double *size) {
+    for (uint32_t t = 0; t < c->n_tokens; t++)
+        for (uint32_t head = 0; head < c->n_head_kv; head++)
+            for (uint32_t d = 0; d < c->head_dim; d++) {
+                const double *row = reference + ((size_t)t * c->n_head_kv + head) * c->head_dim;
+                float got = stored(kv, slices, head, c->n_past + t, d);
+                double allowed = reference_kv_step(c->type, row, d) + 4 * 0x1p-24 * size[row - reference + d];
+                if (!harness_is_finite(got) || fabs(got - row[d]) > allowed)
+                    harness_fail(h, "%s[head %u, position %u, %u]: expected %.9g, got %.9g, allowed %.3g", name, head,
+                                 c->n_past + t, d, row[d], got, allowed);
             }
 }
 
@@ -104,8 +130,9 @@ static float *columns(harness *h, const float *rows, const op_rows *qkv, uint32_
 }
 
 static void run_case(harness *h, rope_case c) {
-    harness_case(h, "heads %u/%u, head_dim %u, n_rot %u, n_past %u, n_tokens %u, n_ctx %u, %u heads a slice", c.n_head,
-                 c.n_head_kv, c.head_dim, c.n_rot, c.n_past, c.n_tokens, c.n_ctx, c.heads_per_slice);
+    harness_case(h, "%s, heads %u/%u, head_dim %u, n_rot %u, n_past %u, n_tokens %u, n_ctx %u, %u heads a slice",
+                 tensor_type_find(c.type)->name, c.n_head, c.n_head_kv, c.head_dim, c.n_rot, c.n_past, c.n_tokens, c.n_ctx,
+                 c.heads_per_slice);
     op_rope rope = make_rope(h, &c);
     op_kv kv = make_kv(h, &c);
     uint32_t n_q = c.n_head * c.head_dim, n_kv = c.n_head_kv * c.head_dim, skip = c.n_past % 3;
@@ -114,7 +141,8 @@ static void run_case(harness *h, rope_case c) {
     qkv.first_row = skip;
     qkv.n_rows = c.n_tokens;
     float *rows = harness_floats(qkv.span) + (size_t)skip * qkv.n_cols;
-    for (size_t i = 0; i < sizeof awkward / sizeof *awkward && i < (size_t)c.n_tokens * n_kv; i++)
+    size_t n_awkward = c.type == TENSOR_F16 ? sizeof awkward / sizeof *awkward : 0;
+    for (size_t i = 0; i < n_awkward && i < (size_t)c.n_tokens * n_kv; i++)
         rows[i / n_kv * qkv.n_cols + n_q + n_kv + i % n_kv] = awkward[i];
     const float *q_values = columns(h, rows, &qkv, 0, n_q), *k_values = columns(h, rows, &qkv, n_q, n_kv);
     const float *v_values = columns(h, rows, &qkv, n_q + n_kv, n_kv);
@@ -129,21 +157,33 @@ static void run_case(harness *h, rope_case c) {
     harness_end(h);
     harness_expect(h, "q", columns(h, rows, &qkv, 0, n_q), q_reference, q_sizes, c.n_tokens, n_q,
                    4); // two products with rounded factors, a sum
-    expect_k(h, &c, &kv, k_reference, k_sizes);
-    expect_v(h, &c, &kv, v_values);
+    expect_stored(h, &c, &kv, kv.k, "K", k_reference, k_sizes);
+    expect_rest(h, &c, &kv, kv.k, "K");
+    expect_rest(h, &c, &kv, kv.v, "V");
+    if (c.type == TENSOR_F16) {
+        expect_halves(h, &c, &kv, v_values);
+        return;
+    }
+    double *v_reference = harness_alloc(h, k_n, sizeof(double));
+    for (size_t i = 0; i < k_n; i++) v_reference[i] = v_values[i];
+    expect_stored(h, &c, &kv, kv.v, "V", v_reference, pair_sizes(h, v_values, k_n));
 }
 
 static void test_rope_store(harness *h) {
+    tensor_type type = strstr(h->op, "q8_0") ? TENSOR_Q8_0 : TENSOR_F16;
     static const uint32_t dims[][2] = {{8, 8}, {16, 8}, {48, 48}, {64, 64}, {80, 32}, {128, 128}, {256, 0}, {256, 256}};
     static const uint32_t heads[][2] = {{1, 1}, {8, 4}, {9, 3}, {4, 1}, {32, 4}};
     static const uint32_t n_tokens[] = {1, 3, 31, 33};
     for (uint32_t i = 0; i < 8 * 5; i++) {
-        rope_case c = {heads[i % 5][0], heads[i % 5][1], dims[i % 8][0], dims[i % 8][1], i * 7, n_tokens[i % 4]};
+        rope_case c = {type, heads[i % 5][0], heads[i % 5][1], dims[i % 8][0], dims[i % 8][1], i * 7, n_tokens[i % 4]};
+        if (type == TENSOR_Q8_0) c.head_dim = (c.head_dim + 31) / 32 * 32;
         c.n_ctx = c.n_past + c.n_tokens + (i % 2) * 3;
         c.heads_per_slice = i % 3 ? 1 + i % c.n_head_kv : c.n_head_kv;
         run_case(h, c);
     }
-    run_case(h, (rope_case){9, 3, 64, 64, 0, 0, 10, 3});
+    run_case(h, (rope_case){type, 9, 3, 64, 64, 0, 0, 10, 3});
 }
 
-int main(void) { return harness_main("rope_store", (harness_test[]){{"rope_store", test_rope_store}}, 1); }
+int main(void) {
+    return harness_main("rope_store", (harness_test[]){{"rope_store", test_rope_store}, {"rope_store_q8_0", test_rope_store}}, 2);
+}
