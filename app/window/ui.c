@@ -32,7 +32,9 @@ void ui_set_scale(ui *u, float scale) {
 
 static void send(ui *u) {
     const char *text = composer_text(&u->composer);
-    if (u->busy || u->loading || text[strspn(text, " \n\t")] == 0) return;
+    if (u->busy || text[strspn(text, " \n\t")] == 0) return;
+    u->sends_later = u->loading;
+    if (u->loading) return;
     transcript_add(u->transcript, MESSAGE_USER, text);
     transcript_add(u->transcript, MESSAGE_ASSISTANT, "");
     worker_ask(u->worker, text);
@@ -107,8 +109,10 @@ static void hear_text(ui *u, const news *n) {
 
 static void hear(ui *u, const news *n) {
     switch (n->kind) {
+    case NEWS_CHECKING:
     case NEWS_LOADING:
         u->loading = true;
+        u->checking = n->kind == NEWS_CHECKING;
         u->done = n->done;
         u->total = n->total;
         break;
@@ -120,9 +124,10 @@ static void hear(ui *u, const news *n) {
         if (u->model) transcript_clear(u->transcript); // another model, another chat
         set_text(&u->model, n->text);
         set_text(&u->device, n->detail);
+        if (u->sends_later) send(u);
         break;
     case NEWS_FAILED:
-        u->loading = false;
+        u->loading = u->sends_later = false;
         u->total = 0;
         transcript_add(u->transcript, MESSAGE_ERROR, n->text ? n->text : "");
         break;
@@ -397,11 +402,21 @@ static int draw_header(ui *u, draw_list *list) {
     return height;
 }
 
+static const char *loading_text(const ui *u) {
+    static char text[96];
+    if (u->total == 0) return "Loading…";
+    if (u->checking)
+        snprintf(text, sizeof text, "Checking this device, once: kernel %d of %d.", (int)u->done, (int)u->total);
+    else
+        snprintf(text, sizeof text, "Loading: %d %%.", (int)(100 * u->done / u->total));
+    return text;
+}
+
 static void draw_status(ui *u, draw_list *list, int y) {
     static char left[160], right[160]; // borrowed by the list until it is drawn
     left[0] = right[0] = 0;
     if (u->loading)
-        snprintf(left, sizeof left, u->total ? "Loading: %d %%" : "Loading…", u->total ? (int)(100 * u->done / u->total) : 0);
+        snprintf(left, sizeof left, "%s%s", loading_text(u), u->sends_later ? " Your message will be sent then." : "");
     else if (u->busy && u->total)
         snprintf(left, sizeof left, "Reading: %d of %d tokens", (int)u->done, (int)u->total);
     else if (u->busy)

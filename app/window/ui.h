@@ -19,6 +19,8 @@ typedef struct ui {
     int scroll;         ///< pixels
     bool sticks;        ///< to the bottom, until the person scrolls up
     bool loading, busy; ///< a model is being loaded; an answer is being computed
+    bool checking;      ///< the device, before it is loaded
+    bool sends_later;   ///< what stands in the composer, once the model is there
     bool quit;
     uint64_t done, total; ///< of loading, or of the prompt
     double tokens_per_s;

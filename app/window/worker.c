@@ -80,14 +80,15 @@ static void tell_failure(worker *w, const pum_error *err) { tell(w, (news){.kind
 
 /* ---- loading: the new model is complete before the old one goes */
 
-static bool on_loading(void *user, uint64_t done, uint64_t total) {
-    worker *w = user;
-    tell(w, (news){.kind = NEWS_LOADING, .done = done, .total = total}, NULL, NULL);
+static bool tell_progress(worker *w, news_kind kind, uint64_t done, uint64_t total) {
+    tell(w, (news){.kind = kind, .done = done, .total = total}, NULL, NULL);
     pthread_mutex_lock(&w->lock);
     bool go_on = !w->quit;
     pthread_mutex_unlock(&w->lock);
     return go_on;
 }
+static bool on_loading(void *user, uint64_t done, uint64_t total) { return tell_progress(user, NEWS_LOADING, done, total); }
+static bool on_checking(void *user, uint64_t done, uint64_t total) { return tell_progress(user, NEWS_CHECKING, done, total); }
 
 static void close_model(worker *w) {
     conversation_destroy(&w->conversation);
@@ -120,7 +121,7 @@ static void load(worker *w, const char *given) {
     pum_status status = models_find(given, path, &err);
     if (status == PUM_OK) status = pum_file_open(path, &fresh.file, &err);
     if (status == PUM_OK) status = pum_file_tokenizer(fresh.file, &fresh.tokenizer, &err);
-    if (status == PUM_OK && !w->device) status = devices_open(w->device_name, true, NULL, NULL, &w->device, &err);
+    if (status == PUM_OK && !w->device) status = devices_open(w->device_name, true, on_checking, w, &w->device, &err);
     if (status == PUM_OK) status = pum_model_load(w->device, fresh.file, &params, &fresh.model, &err);
     conversation_params talk = {.file = fresh.file,
                                 .tokenizer = fresh.tokenizer,

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 
 typedef enum news_kind {
+    NEWS_CHECKING, ///< done of total kernels, at the first use of a device
     NEWS_LOADING,  ///< done of total bytes
     NEWS_READY,    ///< text: the model's name; detail: the device, in words
     NEWS_FAILED,   ///< text: a sentence; nothing else has changed

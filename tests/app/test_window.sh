@@ -35,9 +35,9 @@ check() { # check WHAT COMMAND…
         failures=$((failures + 1))
     fi
 }
-# Waits up to 30 s for a command to succeed.
+# Waits up to a minute for a command to succeed.
 eventually() {
-    for _ in $(seq 100); do
+    for _ in $(seq 300); do
         "$@" && return 0
         sleep 0.2
     done
