@@ -215,9 +215,9 @@ typedef struct pum_kernel_report {
     char message[200]; ///< why it did not compile; empty where it did
 } pum_kernel_report;
 typedef void (*pum_kernel_report_fn)(void *user, const pum_kernel_report *kernel);
-/// Compiles every kernel that the device can run, with the constants that models of several sizes give it, and runs none: also for
-/// drivers that accept work and do nothing. The kernels that do not compile are reported too. Takes some minutes on slow drivers.
-/// Errors: PUM_ERR_MEMORY.
+/// Compiles every kernel that the device can run, with the constants that models of several sizes give it, and runs none: also
+/// for drivers that accept work and do nothing. The kernels that do not compile are reported too. Takes some minutes on slow
+/// drivers. Errors: PUM_ERR_MEMORY.
 PUM_API pum_status pum_device_compile(pum_device *device, pum_kernel_report_fn report, void *user, pum_error *err);
 
 /* ------------------------------------------------------------------ model files */
@@ -499,6 +499,21 @@ typedef struct pum_stats {
 } pum_stats;
 PUM_API void pum_session_get_stats(const pum_session *session, pum_stats *stats);
 PUM_API void pum_session_reset_stats(pum_session *session);
+
+/// What the ops of one kind take in one pass, each of their dispatches alone on the device.
+typedef struct pum_op_time {
+    const char *op; ///< "norm+qkv", "attention", …; lives as long as the program
+    int n_dispatches;
+    double device_ms;   ///< 0 where the device has no clock
+    double flop, bytes; ///< what the op must multiply and move, counted from the shapes
+} pum_op_time;
+enum { PUM_MAX_OPS = 16 };
+/// Runs a pass over tokens [n_tokens], 1 to a chunk, behind the timeline, and leaves the timeline as it is. A pass takes longer
+/// than the sum: every dispatch is waited for.
+/// ops      [PUM_MAX_OPS], in the order in which they run; *n_ops of them are filled.
+/// Errors: as pum_session_append.
+PUM_API pum_status pum_session_measure_ops(pum_session *session, const int32_t *tokens, int n_tokens, pum_op_time *ops,
+                                           int *n_ops, pum_error *err);
 
 #ifdef __cplusplus
 }

@@ -9,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert((int)PUM_MAX_OPS == (int)OP_MAX_TIMES, "a list for all of them");
+
 struct pum_session {
     const pum_model *model;
     llama_context *context;
@@ -289,4 +291,23 @@ void pum_session_get_stats(const pum_session *s, pum_stats *stats) {
 void pum_session_reset_stats(pum_session *session) {
     session->stats = (pum_stats){0};
     session->decode_cpu_ns = 0;
+}
+
+pum_status pum_session_measure_ops(pum_session *s, const int32_t *tokens, int n_tokens, pum_op_time *ops, int *n_ops,
+                                   pum_error *err) {
+    *n_ops = 0;
+    pum_status status = check_tokens(s, tokens, n_tokens, err);
+    if (status != PUM_OK) return status;
+    if ((uint32_t)n_tokens > s->n_chunk)
+        return pum_fail(err, PUM_ERR_ARGUMENT, "measuring ops: expected at most a chunk of %u tokens, got %d", s->n_chunk,
+                        n_tokens);
+    op_times times = {0};
+    status = llama_measure(s->context, tokens, (uint32_t)n_tokens, (uint32_t)s->n_past, &times, &s->abort, err);
+    if (status != PUM_OK) return status;
+    for (uint32_t i = 0; i < times.n; i++) {
+        const op_time *t = &times.ops[i];
+        ops[i] = (pum_op_time){t->name, (int)t->n_dispatches, t->ns / 1e6, t->flop, t->bytes};
+    }
+    *n_ops = (int)times.n;
+    return PUM_OK;
 }

@@ -13,12 +13,19 @@ typedef struct spread {
     double median, min, max;
 } spread;
 
+/* The ops of one pass. */
+typedef struct op_list {
+    pum_op_time ops[PUM_MAX_OPS];
+    int n;
+} op_list;
+
 /* One depth. */
 typedef struct bench_run {
     int depth;
     spread prefill, decode; ///< tokens per second
     double prefill_gflop_per_s, decode_gb_per_s;
     double first_token_ms;
+    op_list prefill_ops, decode_ops;
     pum_stats stats;
 } bench_run;
 
@@ -108,6 +115,29 @@ static bool measure_depth(bench *b, const options *o, pum_session *s, pum_sample
     return true;
 }
 
+/* The medians of some passes over n tokens, after one that warms up. */
+static bool measure_ops(const options *o, pum_session *s, const int32_t *ids, int n, op_list *list) {
+    static pum_op_time runs[MAX_REPEATS][PUM_MAX_OPS];
+    static double ms[MAX_REPEATS];
+    pum_error err;
+    for (int r = -1; r < o->n_repeats; r++)
+        if (pum_session_measure_ops(s, ids, n, runs[r < 0 ? 0 : r], &list->n, &err) != PUM_OK) return engine_error(&err);
+    for (int i = 0; i < list->n; i++) {
+        for (int r = 0; r < o->n_repeats; r++) ms[r] = runs[r][i].device_ms;
+        list->ops[i] = runs[0][i];
+        list->ops[i].device_ms = spread_of(ms, o->n_repeats).median;
+    }
+    return true;
+}
+
+static bool measure_all_ops(const options *o, pum_session *s, const int32_t *ids, bench_run *run) {
+    enum { MOST = 512 }; // the library's chunk
+    pum_error err;
+    int n = o->n_prompt < MOST ? o->n_prompt : MOST;
+    if (pum_session_rewind(s, run->depth, &err) != PUM_OK) return engine_error(&err);
+    return (n == 0 || measure_ops(o, s, ids, n, &run->prefill_ops)) && measure_ops(o, s, ids, 1, &run->decode_ops);
+}
+
 static bool measure(bench *b, const options *o) {
     int deepest = 0;
     for (int i = 0; i < o->n_depths; i++) deepest = o->depths[i] > deepest ? o->depths[i] : deepest;
@@ -125,7 +155,8 @@ static bool measure(bench *b, const options *o) {
     if (ok) fill_ids(ids, n_ids, b->info.n_vocab);
     for (int i = 0; i < o->n_depths && ok; i++) {
         b->runs[i].depth = o->depths[i];
-        ok = pum_session_rewind(s, 0, &err) == PUM_OK && measure_depth(b, o, s, sampler, ids, &b->runs[i]);
+        ok = pum_session_rewind(s, 0, &err) == PUM_OK && measure_depth(b, o, s, sampler, ids, &b->runs[i]) &&
+             (!o->ops || measure_all_ops(o, s, ids, &b->runs[i]));
     }
     pum_sampler_destroy(&sampler);
     pum_session_destroy(&s);
@@ -135,6 +166,31 @@ static bool measure(bench *b, const options *o) {
 
 static double percent(double part, double whole) { return whole > 0 ? 100 * part / whole : 0; }
 static json_t *measured(double value) { return value > 0 ? json_number(value) : json_null(); }
+
+/* The part of the roofline at which an op runs: the larger of the two, for that peak is the one in its way. */
+static double roofline_percent(const bench *b, const pum_op_time *t) {
+    double s = t->device_ms / 1e3;
+    if (s <= 0) return 0;
+    double multiply = percent(t->flop / s / 1e9, b->peaks.multiply_gflop_per_s);
+    double read = percent(t->bytes / s / 1e9, b->peaks.read_gb_per_s);
+    return multiply > read ? multiply : read;
+}
+
+static json_t *ops_json(const bench *b, const op_list *list) {
+    json_t *all = json_array();
+    for (int i = 0; i < list->n; i++) {
+        const pum_op_time *t = &list->ops[i];
+        json_t *op = json_object();
+        json_object_set_new(op, "op", json_string(t->op));
+        json_object_set_new(op, "dispatches", json_integer(t->n_dispatches));
+        json_object_set_new(op, "device_ms", measured(t->device_ms));
+        json_object_set_new(op, "flop", json_number(t->flop));
+        json_object_set_new(op, "bytes", json_number(t->bytes));
+        json_object_set_new(op, "percent_of_peak", measured(roofline_percent(b, t)));
+        json_array_append_new(all, op);
+    }
+    return all;
+}
 
 static void put_run(json_t *o, const bench *b, const options *opt, const bench_run *r) {
     const char *version = pum_version(), *commit = strchr(version, '(');
@@ -170,6 +226,9 @@ static void put_run(json_t *o, const bench *b, const options *opt, const bench_r
     json_object_set_new(o, "pipelines", json_integer(r->stats.n_pipelines));
     json_object_set_new(o, "device_bytes", json_integer((json_int_t)r->stats.device_bytes));
     json_object_set_new(o, "plan_bytes", json_integer((json_int_t)r->stats.plan_bytes));
+    if (!opt->ops) return;
+    json_object_set_new(o, "prefill_ops", ops_json(b, &r->prefill_ops));
+    json_object_set_new(o, "decode_ops", ops_json(b, &r->decode_ops));
 }
 
 static int print_json(const bench *b, const options *o) {
@@ -182,6 +241,19 @@ static int print_json(const bench *b, const options *o) {
     }
     json_object_set_new(all, "runs", runs);
     return json_print(all);
+}
+
+static void print_ops(const bench *b, const char *what, int depth, const op_list *list) {
+    double all_ms = 0;
+    for (int i = 0; i < list->n; i++) all_ms += list->ops[i].device_ms;
+    printf("\n%s at depth %d, each dispatch alone: %.2f ms\n", what, depth, all_ms);
+    printf("%-14s %10s %9s %6s %9s %7s %6s\n", "op", "dispatches", "ms", "share%", "GFLOP/s", "GB/s", "peak%");
+    for (int i = 0; i < list->n; i++) {
+        const pum_op_time *t = &list->ops[i];
+        double s = t->device_ms / 1e3, per_s = s > 0 ? 1e-9 / s : 0;
+        printf("%-14s %10d %9.3f %6.1f %9.1f %7.2f %6.1f\n", t->op, t->n_dispatches, t->device_ms, percent(t->device_ms, all_ms),
+               t->flop * per_s, t->bytes * per_s, roofline_percent(b, t));
+    }
 }
 
 static int print_table(const bench *b, const options *o) {
@@ -200,6 +272,11 @@ static int print_table(const bench *b, const options *o) {
                percent(r->prefill_gflop_per_s, b->peaks.multiply_gflop_per_s), r->decode.median, r->decode.min, r->decode.max,
                r->decode_gb_per_s, percent(r->decode_gb_per_s, b->peaks.read_gb_per_s), r->stats.dispatches_per_token,
                r->stats.barriers_per_token, r->stats.host_us_per_token);
+    }
+    for (int i = 0; i < o->n_depths && o->ops; i++) {
+        const bench_run *r = &b->runs[i];
+        if (r->prefill_ops.n) print_ops(b, "prefill", r->depth, &r->prefill_ops);
+        print_ops(b, "decode", r->depth, &r->decode_ops);
     }
     return fflush(stdout) == 0 ? 0 : 1;
 }

@@ -65,6 +65,7 @@ static const row rows[] = {
     {"--path", TEXT, AT(path), FOR_BENCH, 0, 0, "gpu, host on a CPU driver", "where tokens are chosen: gpu or host"},
     {"--host-only", FLAG, AT(host_only), FOR_BENCH, 0, 0, NULL,
      "for devices that accept work and do nothing: no peaks, no results"},
+    {"--ops", FLAG, AT(ops), FOR_BENCH, 0, 0, NULL, "how long each op takes, and how near that is to the device's peaks"},
     {"--no-tune", FLAG, AT(no_tune), FOR_RUN | FOR_CHAT | FOR_LOGITS | FOR_BENCH, 0, 0, NULL,
      "do not time kernels at a device's first use, nor go by such times"},
     {"--full", FLAG, AT(full), FOR_DOCTOR, 0, 0, NULL, "run everything 50 times"},

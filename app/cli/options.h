@@ -18,7 +18,7 @@ typedef struct options {
     int n_depths;
     pum_sampler_params sampling;
     bool seed_given;
-    bool echo, chat, json, special, no_bos, host_only, no_tune, full, compile;
+    bool echo, chat, json, special, no_bos, host_only, no_tune, ops, full, compile;
 } options;
 
 /// Which commands an option belongs to.

@@ -132,6 +132,7 @@ op_frame_counts llama_counts(const llama_context *context) { return context->cou
 void llama_record_output(llama_context *c, uint32_t first_row, uint32_t n_rows) {
     const llama_weights *w = c->weights;
     op_rows n = op_rows_view(c->n, 0, n_rows), logits = op_rows_view(c->logits, 0, n_rows);
+    op_frame_name(c->frame, "norm+logits");
     op_norm_matmul(c->frame, op_rows_view(c->x, first_row, n_rows), &w->output_norm, w->config.norm_eps, &w->output, logits, n);
 }
 
@@ -144,15 +145,22 @@ void llama_record_layers(llama_context *c, vk_span tokens, uint32_t n_tokens, op
     op_rows h = op_rows_view(c->h, 0, n_tokens), h2 = op_rows_view(c->h2, 0, n_tokens);
 
     op_attention_begin(f, c->partial);
+    op_frame_name(f, "embed");
     op_embed(f, &w->token_embd, tokens, x);
     for (uint32_t il = 0; il < w->config.n_layer; il++) {
         const llama_layer *l = &w->layers[il];
-        op_norm_matmul_stack(f, x, &l->attn_norm, eps, &l->attn_qkv, qkv, n);        // q, k, v = W·rmsnorm(x)
-        op_rope_store(f, &c->rope, qkv, position, &c->kv[il]);                       // rotate q and k, append k and v
-        op_attention(f, qkv, &c->kv[il], position, a, c->partial);                   // causal, online softmax, grouped queries
-        op_matmul_add(f, &l->attn_output, a, x);                                     // x += Wo·a
-        op_norm_swiglu(f, x, &l->ffn_norm, eps, &l->ffn_gate, &l->ffn_up, h, n, h2); // h = silu(Wgate·m)·(Wup·m), m = rmsnorm(x)
-        op_matmul_add(f, &l->ffn_down, h, x);                                        // x += Wdown·h
+        op_frame_name(f, "norm+qkv"); // q, k, v = W·rmsnorm(x)
+        op_norm_matmul_stack(f, x, &l->attn_norm, eps, &l->attn_qkv, qkv, n);
+        op_frame_name(f, "rope+store"); // rotate q and k, append k and v
+        op_rope_store(f, &c->rope, qkv, position, &c->kv[il]);
+        op_frame_name(f, "attention"); // causal, online softmax, grouped queries
+        op_attention(f, qkv, &c->kv[il], position, a, c->partial);
+        op_frame_name(f, "output"); // x += Wo·a
+        op_matmul_add(f, &l->attn_output, a, x);
+        op_frame_name(f, "norm+swiglu"); // h = silu(Wgate·m)·(Wup·m), m = rmsnorm(x)
+        op_norm_swiglu(f, x, &l->ffn_norm, eps, &l->ffn_gate, &l->ffn_up, h, n, h2);
+        op_frame_name(f, "down"); // x += Wdown·h
+        op_matmul_add(f, &l->ffn_down, h, x);
     }
 }
 
@@ -198,11 +206,26 @@ static pum_status run_step(llama_context *c, uint32_t n_past, atomic_bool *abort
     return status;
 }
 
-pum_status llama_forward(llama_context *c, const int32_t *tokens, uint32_t n_tokens, uint32_t n_past, float *logits,
-                         atomic_bool *abort, pum_error *err) {
+static void set_pass(llama_context *c, const int32_t *tokens, uint32_t n_tokens, uint32_t n_past) {
     assert(n_tokens >= 1 && n_tokens <= c->n_chunk && n_past + n_tokens <= c->n_ctx);
     memcpy((char *)c->pass.buffer.mapped + N_PAST, &n_past, sizeof n_past);
     memcpy((char *)c->pass.buffer.mapped + TOKENS, tokens, n_tokens * sizeof *tokens);
+}
+
+pum_status llama_measure(llama_context *c, const int32_t *tokens, uint32_t n_tokens, uint32_t n_past, op_times *times,
+                         atomic_bool *abort, pum_error *err) {
+    set_pass(c, tokens, n_tokens, n_past);
+    op_frame_measure(c->frame, times);
+    op_frame_begin(c->frame, abort);
+    record_pass(c, n_tokens, n_tokens == 1 ? llama_step_most(c, n_past) : n_past, true);
+    pum_status status = op_frame_end(c->frame, err);
+    op_frame_measure(c->frame, NULL);
+    return status;
+}
+
+pum_status llama_forward(llama_context *c, const int32_t *tokens, uint32_t n_tokens, uint32_t n_past, float *logits,
+                         atomic_bool *abort, pum_error *err) {
+    set_pass(c, tokens, n_tokens, n_past);
     pum_status status;
     if (n_tokens == 1 && logits && c->measured_step) {
         status = run_step(c, n_past, abort, err);

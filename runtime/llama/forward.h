@@ -33,6 +33,10 @@ uint32_t llama_default_chunk(uint32_t n_ctx);
 /// A failure leaves K and V before n_past as they were. Errors: PUM_ERR_ABORTED, PUM_ERR_DEVICE, PUM_ERR_DEVICE_LOST, ….
 pum_status llama_forward(llama_context *context, const int32_t *tokens, uint32_t n_tokens, uint32_t n_past, float *logits,
                          atomic_bool *abort, pum_error *err);
+/// The same pass with its logits left on the device and each dispatch timed alone. What it leaves in the cache is what
+/// llama_forward leaves.
+pum_status llama_measure(llama_context *context, const int32_t *tokens, uint32_t n_tokens, uint32_t n_past, op_times *times,
+                         atomic_bool *abort, pum_error *err);
 /// The logits [n_rows, n_vocab] of tokens first_row … of the last llama_forward.
 pum_status llama_logits(llama_context *context, uint32_t first_row, uint32_t n_rows, float *logits, atomic_bool *abort,
                         pum_error *err);

@@ -137,7 +137,8 @@ static void attend(op_frame *f, op_rows qkv, const op_kv *kv, op_position positi
     for (uint32_t slice = 0; slice < kv->n_slices; slice++) {
         push.first_head = slice * kv->heads_per_slice;
         uint32_t n_heads = min_u32(kv->heads_per_slice, kv->n_head_kv - push.first_head);
-        double n_values = (double)n_heads * n_kv * kv->head_dim;
+        // A row sees what stands before it, half of the pass on the average.
+        double n_values = (double)n_heads * (position.most + t0 + (n_tokens + 1) / 2.0) * kv->head_dim;
         bool partial = push.n_chunks > 1;
         op_frame_dispatch(f, &(op_dispatch){
                                  .kernel = kernel,

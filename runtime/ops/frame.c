@@ -50,6 +50,8 @@ struct op_frame {
     double ns_per_flop; ///< measured, slowly moving
     atomic_bool *abort;
     op_frame_counts counts;
+    op_times *times; ///< being measured, or NULL
+    const char *name;
     pum_status status;
     pum_error error;
 };
@@ -195,6 +197,32 @@ pum_status op_frame_end(op_frame *f, pum_error *err) {
     return PUM_OK;
 }
 
+/* ---- measuring */
+
+void op_frame_measure(op_frame *f, op_times *times) { f->times = times; }
+void op_frame_name(op_frame *f, const char *name) { f->name = name; }
+
+static op_time *find_time(op_times *times, const char *name) {
+    for (uint32_t i = 0; i < times->n; i++)
+        if (strcmp(times->ops[i].name, name) == 0) return &times->ops[i];
+    assert(times->n < OP_MAX_TIMES);
+    times->ops[times->n] = (op_time){.name = name};
+    return &times->ops[times->n++];
+}
+
+static void measure(op_frame *f, const op_dispatch *d) {
+    assert(!f->into && f->name);
+    flight *fl = &f->flights[f->current];
+    double before = f->counts.device_ns;
+    submit(f);
+    land(f, fl);
+    op_time *t = find_time(f->times, f->name);
+    t->n_dispatches++;
+    t->ns += f->counts.device_ns - before;
+    t->flop += d->cost_flop;
+    t->bytes += d->cost_bytes;
+}
+
 /* ---- barriers: only where a write meets a read or write of the same bytes */
 
 static bool conflicts(const op_frame *f, vk_span span, bool writes) {
@@ -239,7 +267,10 @@ void op_frame_dispatch(op_frame *f, const op_dispatch *d) {
     vk_commands_dispatch(f->commands, p, spans, d->push, d->groups[0], d->groups[1] ? d->groups[1] : 1,
                          d->groups[2] ? d->groups[2] : 1);
     f->counts.dispatches++;
-    add_cost(f, d->cost_flop + FLOP_PER_BYTE * d->cost_bytes);
+    if (f->times)
+        measure(f, d);
+    else
+        add_cost(f, d->cost_flop + FLOP_PER_BYTE * d->cost_bytes);
 }
 
 void op_frame_copy(op_frame *f, vk_span src, vk_span dst) {

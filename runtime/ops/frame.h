@@ -41,6 +41,24 @@ typedef struct op_frame_counts {
 /// Of the frame that ended last.
 op_frame_counts op_frame_get_counts(const op_frame *frame);
 
+/// What the ops of one name take, each of their dispatches alone on the device.
+typedef struct op_time {
+    const char *name;
+    uint32_t n_dispatches;
+    double ns;          ///< 0 where the device has no clock
+    double flop, bytes; ///< as the ops count them: what must be multiplied and moved
+} op_time;
+enum { OP_MAX_TIMES = 16 };
+typedef struct op_times {
+    op_time ops[OP_MAX_TIMES];
+    uint32_t n;
+} op_times;
+/// From now on adds up in times; NULL: no more. Every dispatch is a submission of its own then, waited for, so that a pass takes
+/// longer than the sum. Not while recording.
+void op_frame_measure(op_frame *frame, op_times *times);
+/// What follows goes by this name, in such a measurement. The string is borrowed.
+void op_frame_name(op_frame *frame, const char *name);
+
 /* For the files of ops/ */
 
 op_kernels *op_frame_kernels(op_frame *frame);

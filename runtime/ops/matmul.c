@@ -177,7 +177,7 @@ static void multiply_slice(op_frame *f, const product *p, uint32_t slice, op_row
         .push_bytes = sizeof push,
         .groups = {div_up(ws->n_rows, p->shape.rows), div_up(x.n_rows, p->shape.tokens)},
         .cost_flop = 2.0 * n_mats * ws->n_rows * p->w->n_cols * x.n_rows,
-        .cost_bytes = (double)n_mats * (double)ws->span.n_bytes,
+        .cost_bytes = (double)n_mats * (double)ws->span.n_bytes + 4.0 * x.n_rows * (p->w->n_cols + ws->n_rows),
     };
     memcpy(dispatch.spans, spans, sizeof spans);
     op_frame_dispatch(f, &dispatch);

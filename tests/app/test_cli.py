@@ -189,7 +189,7 @@ class Json(Case):
         self.assertLessEqual({"matvec_q4_1", "matmul_q4_1", "matmul_swiglu_q8_0", "embed_f16", "attention", "rope_store"}, chosen)
 
     def test_bench(self):
-        bench = json.loads(self.works("bench", *"--shape 260k --type Q4_0 -p 8 -n 4 -r 2 -d 0,16 --json".split()).stdout)
+        bench = json.loads(self.works("bench", *"--shape 260k --type Q4_0 -p 8 -n 4 -r 2 -d 0,16 --ops --json".split()).stdout)
         self.assertEqual([run["depth"] for run in bench["runs"]], [0, 16])
         for run in [bench] + bench["runs"]:
             self.expect_keys(run, "device driver model n_layer depth repeats commit prefill_tokens prefill_tokens_per_s "
@@ -202,6 +202,13 @@ class Json(Case):
             for phase in ("prefill", "decode"):
                 least, median, most = (run[phase + "_tokens_per_s" + end] for end in ("_min", "", "_max"))
                 self.assertTrue(0 < least <= median <= most)
+                ops = run[phase + "_ops"]
+                self.assertEqual([op["op"] for op in ops], "embed norm+qkv rope+store attention output norm+swiglu down "
+                                 "norm+logits".split())
+                for op in ops:
+                    self.assertTrue(op["dispatches"] > 0 and op["bytes"] > 0, op)
+                    self.assertTrue(op["device_ms"] is None or (op["device_ms"] > 0 and op["percent_of_peak"] > 0), op)
+            self.assertEqual(sum(op["dispatches"] for op in run["decode_ops"]), run["dispatches_per_token"])
         self.assertEqual(bench["decode_tokens_per_s"], bench["runs"][0]["decode_tokens_per_s"])
 
 
@@ -332,7 +339,7 @@ class Cache(Case):
     """What is kept between runs may go or break at any time."""
 
     def test_deleted_and_damaged(self):
-        common = ("run", "-m", MODEL, "-p", "Once", "--temp", 0, "-n", 4)
+        common = ("run", "-m", MODEL, "-p", "Once", "--temp", 0, "-n", 4, "--no-tune")
         expected = self.works(*common).stdout
         with tempfile.TemporaryDirectory() as home:
             kept = os.path.join(home, "pumice")

@@ -284,6 +284,40 @@ static void test_kv_in_q8_0(void **state) {
     pum_model_destroy(&model);
 }
 
+/* Every dispatch of a pass has a name and a time, and the timeline does not notice. */
+static void test_ops_are_measured(void **state) {
+    (void)state;
+    int32_t prompt[N_PROMPT], expected[N_MORE], got[N_MORE];
+    make_prompt(prompt);
+    pum_session *s = session_with(512, 0);
+    pum_error err = {0};
+    greedy(s, prompt, 40, N_MORE, expected, NULL);
+    pum_stats stats;
+    pum_session_get_stats(s, &stats);
+    assert_ok(pum_session_rewind(s, 39, &err), err);
+    pum_op_time ops[PUM_MAX_OPS];
+    int n_ops;
+    for (int n = 1; n <= 33; n += 32) {
+        uint32_t n_dispatches = 0;
+        assert_ok(pum_session_measure_ops(s, prompt + 40, n, ops, &n_ops, &err), err);
+        assert_int_equal(n_ops, 8);
+        for (int i = 0; i < n_ops; i++) {
+            assert_true(ops[i].bytes > 0 && ops[i].device_ms >= 0);
+            n_dispatches += (uint32_t)ops[i].n_dispatches;
+        }
+        assert_string_equal(ops[0].op, "embed");
+        assert_string_equal(ops[7].op, "norm+logits");
+        if (n == 1) assert_int_equal(n_dispatches, stats.dispatches_per_token);
+    }
+    assert_int_equal(pum_session_measure_ops(s, prompt, 0, ops, &n_ops, &err), PUM_ERR_ARGUMENT);
+    assert_int_equal(pum_session_measure_ops(s, prompt, 513, ops, &n_ops, &err), PUM_ERR_CONTEXT_FULL);
+    assert_int_equal(n_ops, 0);
+    assert_int_equal(pum_session_n_past(s), 39);
+    greedy(s, prompt + 39, 1, N_MORE, got, NULL);
+    assert_memory_equal(expected, got, sizeof got);
+    pum_session_destroy(&s);
+}
+
 int main(void) {
     fixture = model_fixture_open();
     const struct CMUnitTest tests[] = {
@@ -299,6 +333,7 @@ int main(void) {
         cmocka_unit_test(test_plan_is_what_is_taken),
         cmocka_unit_test(test_random_models_run),
         cmocka_unit_test(test_kv_in_q8_0),
+        cmocka_unit_test(test_ops_are_measured),
     };
     int failed = cmocka_run_group_tests_name("session", tests, NULL, NULL);
     model_fixture_close(&fixture);
