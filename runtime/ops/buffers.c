@@ -173,7 +173,7 @@ pum_status op_memory_rope(op_memory *m, uint32_t n_ctx, uint32_t n_rot, const do
                 *out++ = (float)cos(angle);
                 *out++ = (float)sin(angle);
             }
-        status = vk_upload_end(m->upload, err);
+        vk_upload_end(m->upload);
     }
     return status;
 }

@@ -260,7 +260,8 @@ static pum_status send_plane(const layout *l, const op_tensor *t, uint32_t plane
         for (uint64_t w = 0; w < words; w++)
             for (uint32_t r = 0; r < step; r++) *out++ = block[r * words + w];
     }
-    return vk_upload_end(upload, err);
+    vk_upload_end(upload);
+    return PUM_OK;
 }
 
 static uint64_t most_row_words(const layout *l, uint32_t n_cols) {
