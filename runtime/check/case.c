@@ -82,7 +82,7 @@ pum_status check_case_tensor(check_case *c, tensor_type type, uint32_t n_rows, u
         gguf_random_blocks(info, scale * sigma, &c->random, blocks + b * info->block_bytes, 1);
     }
     pum_status status = op_memory_tensor(c->device, type, n_rows, n_cols, &tensors[0], err);
-    if (status == PUM_OK) status = op_memory_send(c->device, &tensors[0], 0, n_rows, blocks, err);
+    if (status == PUM_OK) status = op_memory_send(c->device, 0, &tensors[0], 0, n_rows, blocks, err);
     if (status == PUM_OK) status = op_memory_sent(c->device, err);
     if (status == PUM_OK && n_copies > 1) status = copy_tensors(c, n_copies, tensors, err);
     if (status == PUM_OK && values) {

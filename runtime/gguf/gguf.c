@@ -555,10 +555,10 @@ const gguf_key *gguf_key_at(const gguf *file, int index) { return &file->keys[in
 int gguf_n_tensors(const gguf *file) { return file->n_tensors; }
 const gguf_tensor *gguf_tensor_at(const gguf *file, int index) { return &file->tensors[index]; }
 
-void gguf_will_need(const gguf *file, const gguf_tensor *tensor) {
-    if (file->mapped) file_map_will_need(&file->map, (uint64_t)(tensor->data - file->map.bytes), tensor->n_bytes);
+void gguf_will_need(const gguf *file, const gguf_tensor *tensor, uint64_t offset, uint64_t n_bytes) {
+    if (file->mapped) file_map_will_need(&file->map, (uint64_t)(tensor->data - file->map.bytes) + offset, n_bytes);
 }
 
-void gguf_done_with(const gguf *file, const gguf_tensor *tensor) {
-    if (file->mapped) file_map_done_with(&file->map, (uint64_t)(tensor->data - file->map.bytes), tensor->n_bytes);
+void gguf_done_with(const gguf *file, const gguf_tensor *tensor, uint64_t offset, uint64_t n_bytes) {
+    if (file->mapped) file_map_done_with(&file->map, (uint64_t)(tensor->data - file->map.bytes) + offset, n_bytes);
 }

@@ -66,9 +66,9 @@ const gguf_key *gguf_find_key(const gguf *file, const char *name);
 int gguf_n_tensors(const gguf *file);
 const gguf_tensor *gguf_tensor_at(const gguf *file, int index);
 const gguf_tensor *gguf_find_tensor(const gguf *file, const char *name);
-/// Tells the system that a tensor is about to be read, or will not be read again.
-void gguf_will_need(const gguf *file, const gguf_tensor *tensor);
-void gguf_done_with(const gguf *file, const gguf_tensor *tensor);
+/// Tells the system that bytes of a tensor are about to be read, or will not be read again. What is beyond the file is left out.
+void gguf_will_need(const gguf *file, const gguf_tensor *tensor, uint64_t offset, uint64_t n_bytes);
+void gguf_done_with(const gguf *file, const gguf_tensor *tensor, uint64_t offset, uint64_t n_bytes);
 
 /* Typed access. Each returns PUM_OK and leaves *value alone when the key is absent (so set the default before), and
  * PUM_ERR_FORMAT, naming key, expected and got, when it is there with a type or value that cannot be meant. Any integer type is

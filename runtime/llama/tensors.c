@@ -97,6 +97,14 @@ static void shape_text(const gguf_tensor *t, char *text, size_t n) {
     if (used < n) snprintf(text + used, n - used, "]");
 }
 
+op_tensor *llama_slot_matrix(const llama_tensor_slot *slot, uint32_t *first_row) {
+    *first_row = slot->stack_row;
+    if (!slot->stack) return slot->tensor;
+    for (uint32_t i = 0; i < slot->stack->n_parts; *first_row -= slot->stack->parts[i++].n_rows)
+        if (*first_row < slot->stack->parts[i].n_rows) return &slot->stack->parts[i];
+    return NULL;
+}
+
 pum_status llama_slot_find(const gguf *file, const llama_tensor_slot *slot, const gguf_tensor **tensor, pum_error *err) {
     const gguf_tensor *t = *tensor = gguf_find_tensor(file, slot->name);
     if (!t && slot->optional) return PUM_OK;

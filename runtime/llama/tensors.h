@@ -19,6 +19,8 @@ typedef struct llama_tensor_slot {
 uint32_t llama_n_slots(const llama_config *config);
 /// The slot of an index, in the order of a pass through the model. weights may be NULL (for planning).
 llama_tensor_slot llama_slot(const llama_config *config, llama_weights *weights, uint32_t index);
+/// The matrix that the rows of a slot belong to, NULL where no room has been made yet, and the first of them.
+op_tensor *llama_slot_matrix(const llama_tensor_slot *slot, uint32_t *first_row);
 
 /// Finds the tensor of a slot and checks type and shape. *tensor is NULL for an optional one that is not there.
 pum_status llama_slot_find(const gguf *file, const llama_tensor_slot *slot, const gguf_tensor **tensor, pum_error *err);

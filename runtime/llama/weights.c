@@ -1,4 +1,5 @@
 #include "gguf/random_blocks.h"
+#include "llama/load.h"
 #include "llama/prepare.h"
 #include "llama/tensors.h"
 
@@ -6,9 +7,6 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Rows are repacked and sent in runs of about this many bytes of the file: large enough to stream, small enough to hold. */
-enum { RUN_BYTES = 4 << 20 };
 
 static const char CANNOT_BE_LLAMA[] =
     "is no tensor of a LLaMA: leaving it out would give wrong answers; choose a LLaMA-family model";
@@ -48,23 +46,6 @@ static void note_host_bytes(llama_weights *w, uint64_t more) {
     if (now > w->host_bytes) w->host_bytes = now;
 }
 
-static uint32_t rows_at_once(uint64_t row_bytes) {
-    uint64_t n = RUN_BYTES / row_bytes / OP_LAYOUT_ROWS * OP_LAYOUT_ROWS;
-    return n ? (uint32_t)n : OP_LAYOUT_ROWS;
-}
-
-/* Hands bytes that were done to the progress callback. */
-typedef struct progress {
-    const llama_load_params *params;
-    uint64_t done, total;
-} progress;
-
-static pum_status report(progress *p, uint64_t n_bytes, pum_error *err) {
-    p->done += n_bytes;
-    if (!p->params || !p->params->progress || p->params->progress(p->params->progress_user, p->done, p->total)) return PUM_OK;
-    return pum_fail(err, PUM_ERR_ABORTED, "loading was stopped on request");
-}
-
 /* How many rows from a slot on are one matrix: what follows it in its stack is of the same type. file: NULL, all of one type. */
 static uint32_t rows_of_one_type(const llama_config *config, const gguf *file, uint32_t index, tensor_type type) {
     uint32_t n_rows = llama_slot(config, NULL, index).n_rows;
@@ -77,20 +58,11 @@ static uint32_t rows_of_one_type(const llama_config *config, const gguf *file, u
     return n_rows;
 }
 
-/* Finds the matrix that the rows of a slot belong to, which is NULL where no room has been made yet, and the first of them. */
-static op_tensor *find_matrix(const llama_tensor_slot *slot, uint32_t *first_row) {
-    *first_row = slot->stack_row;
-    if (!slot->stack) return slot->tensor;
-    for (uint32_t i = 0; i < slot->stack->n_parts; *first_row -= slot->stack->parts[i++].n_rows)
-        if (*first_row < slot->stack->parts[i].n_rows) return &slot->stack->parts[i];
-    return NULL;
-}
-
 /* Makes room for the tensor of a slot. Slots come in their order, so that the parts of a stack do. */
 static pum_status place_slot(llama_weights *w, const gguf *file, uint32_t index, tensor_type type, pum_error *err) {
     llama_tensor_slot slot = llama_slot(&w->config, w, index);
     uint32_t first_row, n_rows = slot.n_rows;
-    op_tensor *tensor = find_matrix(&slot, &first_row);
+    op_tensor *tensor = llama_slot_matrix(&slot, &first_row);
     if (tensor && slot.stack) return PUM_OK; // with the slot before it
     if (slot.stack) {
         tensor = &slot.stack->parts[slot.stack->n_parts++];
@@ -100,47 +72,6 @@ static pum_status place_slot(llama_weights *w, const gguf *file, uint32_t index,
 }
 
 /* ---- from a file */
-
-/* Norms are a few numbers: whatever their type in the file, they go to the device as F32. */
-static pum_status load_vector(llama_weights *w, const llama_tensor_slot *slot, const gguf_tensor *t, pum_error *err) {
-    float *values = malloc(slot->n_cols * sizeof *values);
-    if (!values) return pum_fail_memory(err, slot->name, slot->n_cols * sizeof *values);
-    t->type->expand(t->data, slot->n_cols / t->type->block_values, values);
-    pum_status status = op_memory_send(w->memory, slot->tensor, 0, 1, values, err);
-    free(values);
-    return status;
-}
-
-static pum_status load_matrix(llama_weights *w, const llama_tensor_slot *slot, const gguf_tensor *t, progress *p,
-                              pum_error *err) {
-    uint64_t row_bytes = t->n_bytes / slot->n_rows;
-    uint32_t first_row;
-    op_tensor *tensor = find_matrix(slot, &first_row);
-    pum_status status = PUM_OK;
-    for (uint32_t row = 0, step = rows_at_once(row_bytes); row < slot->n_rows && status == PUM_OK; row += step) {
-        uint32_t n = slot->n_rows - row < step ? slot->n_rows - row : step;
-        status = op_memory_send(w->memory, tensor, first_row + row, n, t->data + row * row_bytes, err);
-        if (status == PUM_OK) status = report(p, n * row_bytes, err);
-        note_host_bytes(w, 0);
-    }
-    return status;
-}
-
-static pum_status load_slot(llama_weights *w, const gguf *file, uint32_t index, progress *p, pum_error *err) {
-    llama_tensor_slot slot = llama_slot(&w->config, w, index);
-    const gguf_tensor *t, *next = NULL;
-    pum_status status = llama_slot_find(file, &slot, &t, err);
-    if (status != PUM_OK || !t) return status;
-    // The system reads the next tensor while this one is repacked.
-    if (index + 1 < llama_n_slots(&w->config)) {
-        llama_tensor_slot next_slot = llama_slot(&w->config, NULL, index + 1);
-        next = gguf_find_tensor(file, next_slot.name);
-    }
-    if (next) gguf_will_need(file, next);
-    status = slot.is_vector ? load_vector(w, &slot, t, err) : load_matrix(w, &slot, t, p, err);
-    gguf_done_with(file, t);
-    return status == PUM_OK ? status : pum_fail_in(err, status, "%s", slot.name);
-}
 
 static pum_status place_file(llama_weights *w, const gguf *file, pum_error *err) {
     pum_status status = PUM_OK;
@@ -221,30 +152,37 @@ pum_status llama_weights_load(op_kernels *kernels, const gguf *file, const llama
     if (status != PUM_OK) return status;
     llama_weights *w = NULL;
     if ((status = weights_create(kernels, config, total, &w, err)) != PUM_OK) return status;
-    progress p = {.params = params};
-    for (int t = 0; t < gguf_n_tensors(file); t++) p.total += gguf_tensor_at(file, t)->n_bytes;
     status = load_rope_factors(w, file, err);
     if (status == PUM_OK) status = place_file(w, file, err);
     if (status == PUM_OK) placed(kernels, w);
-    for (uint32_t i = 0; i < llama_n_slots(config) && status == PUM_OK; i++) status = load_slot(w, file, i, &p, err);
-    if (status == PUM_OK) status = op_memory_sent(w->memory, err);
-    if (status != PUM_OK) {
-        llama_weights_destroy(&w);
-        return status;
-    }
-    p.done = p.total;
-    report(&p, 0, NULL);
+    if (status == PUM_OK) status = llama_load_tensors(w, file, params, err);
+    note_host_bytes(w, 0); // no lane has given its staging back yet
+    pum_status sent = op_memory_sent(w->memory, status == PUM_OK ? err : NULL);
+    if (status == PUM_OK) status = sent;
+    if (status != PUM_OK) llama_weights_destroy(&w);
     *weights = w;
-    return PUM_OK;
+    return status;
 }
 
 /* ---- from random numbers */
+
+/* Hands bytes that were done to the progress callback. */
+typedef struct progress {
+    const llama_load_params *params;
+    uint64_t done, total;
+} progress;
+
+static pum_status report(progress *p, uint64_t n_bytes, pum_error *err) {
+    p->done += n_bytes;
+    if (!p->params || !p->params->progress || p->params->progress(p->params->progress_user, p->done, p->total)) return PUM_OK;
+    return pum_fail(err, PUM_ERR_ABORTED, "loading was stopped on request");
+}
 
 static pum_status random_vector(llama_weights *w, const llama_tensor_slot *slot, pum_error *err) {
     float *ones = malloc(slot->n_cols * sizeof *ones);
     if (!ones) return pum_fail_memory(err, slot->name, slot->n_cols * sizeof *ones);
     for (uint32_t i = 0; i < slot->n_cols; i++) ones[i] = 1;
-    pum_status status = op_memory_send(w->memory, slot->tensor, 0, 1, ones, err);
+    pum_status status = op_memory_send(w->memory, 0, slot->tensor, 0, 1, ones, err);
     free(ones);
     return status;
 }
@@ -253,18 +191,18 @@ static pum_status random_matrix(llama_weights *w, const llama_tensor_slot *slot,
                                 progress *p, pum_error *err) {
     type = gguf_type_for_rows(type, slot->n_cols);
     uint64_t blocks_per_row = slot->n_cols / type->block_values, row_bytes = blocks_per_row * type->block_bytes;
-    uint32_t step = rows_at_once(row_bytes);
+    uint32_t step = llama_rows_at_once(row_bytes);
     if (step > slot->n_rows) step = slot->n_rows;
     uint8_t *blocks = malloc(step * row_bytes);
     if (!blocks) return pum_fail_memory(err, slot->name, step * row_bytes);
     double sigma = gguf_random_sigma(slot->n_cols);
     uint32_t first_row;
-    op_tensor *tensor = find_matrix(slot, &first_row);
+    op_tensor *tensor = llama_slot_matrix(slot, &first_row);
     pum_status status = PUM_OK;
     for (uint32_t row = 0; row < slot->n_rows && status == PUM_OK; row += step) {
         uint32_t n = slot->n_rows - row < step ? slot->n_rows - row : step;
         gguf_random_blocks(type, sigma, random, blocks, n * blocks_per_row);
-        status = op_memory_send(w->memory, tensor, first_row + row, n, blocks, err);
+        status = op_memory_send(w->memory, 0, tensor, first_row + row, n, blocks, err);
         if (status == PUM_OK) status = report(p, n * row_bytes, err);
         note_host_bytes(w, step * row_bytes);
     }

@@ -12,7 +12,7 @@ struct op_memory {
     op_kernels *kernels;
     vk_device *device;
     vk_pool *pool;
-    vk_upload *upload; ///< made at the first use, gone after op_memory_sent
+    vk_upload *lanes[OP_MEMORY_LANES]; ///< made at the first use, gone after op_memory_sent
     arena arena;
 };
 
@@ -43,7 +43,7 @@ pum_status op_memory_create(op_kernels *kernels, uint64_t total_bytes, const cha
 void op_memory_destroy(op_memory **memory) {
     op_memory *m = *memory;
     if (!m) return;
-    vk_upload_destroy(&m->upload);
+    for (int i = 0; i < OP_MEMORY_LANES; i++) vk_upload_destroy(&m->lanes[i]);
     vk_pool_destroy(&m->pool);
     arena_free(&m->arena);
     free(m);
@@ -54,23 +54,32 @@ pum_status op_memory_tensor(op_memory *m, tensor_type type, uint32_t n_rows, uin
     return op_tensor_create(m->pool, &m->arena, m->device->caps.max_storage_range, type, n_rows, n_cols, tensor, err);
 }
 
-static pum_status need_upload(op_memory *m, pum_error *err) {
-    return m->upload ? PUM_OK : vk_upload_create(m->device, STAGE_BYTES, &m->upload, err);
+static pum_status need_lane(op_memory *m, int lane, pum_error *err) {
+    return m->lanes[lane] ? PUM_OK : vk_upload_create(m->device, STAGE_BYTES, &m->lanes[lane], err);
 }
 
-pum_status op_memory_send(op_memory *m, op_tensor *tensor, uint32_t first_row, uint32_t n_rows, const void *blocks,
-                          pum_error *err) {
-    pum_status status = need_upload(m, err);
-    return status == PUM_OK ? op_tensor_upload(tensor, m->upload, first_row, n_rows, blocks, err) : status;
+pum_status op_memory_send(op_memory *m, int lane, const op_tensor *tensor, uint32_t first_row, uint32_t n_rows,
+                          const void *blocks, pum_error *err) {
+    pum_status status = need_lane(m, lane, err);
+    return status == PUM_OK ? op_tensor_upload(tensor, m->lanes[lane], first_row, n_rows, blocks, err) : status;
 }
 
 pum_status op_memory_sent(op_memory *m, pum_error *err) {
-    pum_status status = m->upload ? vk_upload_finish(m->upload, err) : PUM_OK;
-    vk_upload_destroy(&m->upload);
+    pum_status status = PUM_OK;
+    for (int i = 0; i < OP_MEMORY_LANES; i++) {
+        if (!m->lanes[i]) continue;
+        pum_status finished = vk_upload_finish(m->lanes[i], status == PUM_OK ? err : NULL);
+        if (status == PUM_OK) status = finished;
+        vk_upload_destroy(&m->lanes[i]);
+    }
     return status;
 }
 
-uint64_t op_memory_host_bytes(const op_memory *m) { return m->arena.n_bytes + (m->upload ? vk_upload_host_bytes(m->upload) : 0); }
+uint64_t op_memory_host_bytes(const op_memory *m) {
+    uint64_t n_bytes = m->arena.n_bytes;
+    for (int i = 0; i < OP_MEMORY_LANES; i++) n_bytes += m->lanes[i] ? vk_upload_host_bytes(m->lanes[i]) : 0;
+    return n_bytes;
+}
 
 /* ---- rows */
 
@@ -159,12 +168,12 @@ pum_status op_memory_rope(op_memory *m, uint32_t n_ctx, uint32_t n_rot, const do
     uint64_t position_bytes = (uint64_t)n_rot * sizeof(float);
     *rope = (op_rope){.n_rot = n_rot};
     pum_status status = take(m, "rope table", n_ctx * position_bytes, &rope->table, err);
-    if (status == PUM_OK) status = need_upload(m, err);
+    if (status == PUM_OK) status = need_lane(m, 0, err);
     for (uint32_t first = 0; first < n_ctx && status == PUM_OK; first += ROPE_POSITIONS_AT_ONCE) {
         uint32_t n = n_ctx - first < ROPE_POSITIONS_AT_ONCE ? n_ctx - first : ROPE_POSITIONS_AT_ONCE;
         vk_span part = {rope->table.buffer, rope->table.offset + first * position_bytes, n * position_bytes};
         void *bytes;
-        status = vk_upload_begin(m->upload, part, &bytes, err);
+        status = vk_upload_begin(m->lanes[0], part, &bytes, err);
         if (status != PUM_OK) break;
         float *out = bytes;
         for (uint32_t position = first; position < first + n; position++)
@@ -173,7 +182,7 @@ pum_status op_memory_rope(op_memory *m, uint32_t n_ctx, uint32_t n_rot, const do
                 *out++ = (float)cos(angle);
                 *out++ = (float)sin(angle);
             }
-        vk_upload_end(m->upload);
+        vk_upload_end(m->lanes[0]);
     }
     return status;
 }

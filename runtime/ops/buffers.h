@@ -7,7 +7,7 @@
 #include "ops/layout.h"
 #include "ops/ops.h"
 
-/// One thread at a time.
+/// One thread at a time, op_memory_send apart.
 typedef struct op_memory op_memory;
 
 /// total_bytes: what the owner plans to take (a sum of the op_*_bytes below), so that the blocks fit.
@@ -17,10 +17,12 @@ void op_memory_destroy(op_memory **memory);
 /// Room for a matrix; its weights come through op_memory_send.
 pum_status op_memory_tensor(op_memory *memory, tensor_type type, uint32_t n_rows, uint32_t n_cols, op_tensor *tensor,
                             pum_error *err);
-/// Repacks and sends rows of a matrix; see op_tensor_upload.
-pum_status op_memory_send(op_memory *memory, op_tensor *tensor, uint32_t first_row, uint32_t n_rows, const void *blocks,
-                          pum_error *err);
-/// Blocks until everything that was sent has arrived, and gives the staging buffers back.
+/// Ways to send weights, each with staging buffers of its own: one thread at a time each, any of them at the same time.
+enum { OP_MEMORY_LANES = 4 };
+/// Repacks and sends rows of a matrix through a lane; see op_tensor_upload.
+pum_status op_memory_send(op_memory *memory, int lane, const op_tensor *tensor, uint32_t first_row, uint32_t n_rows,
+                          const void *blocks, pum_error *err);
+/// Blocks until everything that was sent through any lane has arrived, and gives the staging buffers back.
 pum_status op_memory_sent(op_memory *memory, pum_error *err);
 /// Host memory that staging holds now.
 uint64_t op_memory_host_bytes(const op_memory *memory);

@@ -33,33 +33,26 @@ typedef struct layout {
 
 /* ---- packing */
 
-static uint64_t load64(const uint8_t *at) {
-    uint64_t value;
-    memcpy(&value, at, sizeof value);
-    return value;
-}
-
 static uint16_t load16(const uint8_t *at) {
     uint16_t value;
     memcpy(&value, at, sizeof value);
     return value;
 }
 
-/* The low nibbles of eight bytes, first byte lowest. */
-static uint32_t low_nibbles(uint64_t bytes) {
-    uint64_t x = bytes & 0x0F0F0F0F0F0F0F0Fu;
-    x = (x | x >> 4) & 0x00FF00FF00FF00FFu;
-    x = (x | x >> 8) & 0x0000FFFF0000FFFFu;
-    return (uint32_t)(x | x >> 16);
+/* The low nibbles of 16 bytes, or with a shift of 4 the high ones, first byte lowest. Compilers make it a few
+ * vector instructions. */
+static void pack_nibbles(const uint8_t *bytes, int shift, uint32_t *out) {
+    uint16_t pairs[8];
+    uint8_t packed[8];
+    memcpy(pairs, bytes, sizeof pairs);
+    for (int i = 0; i < 8; i++) packed[i] = (uint8_t)((pairs[i] >> shift & 0x0F) | (pairs[i] >> shift >> 4 & 0xF0));
+    memcpy(out, packed, sizeof packed);
 }
 
 /* Word w of a group has columns 8w … 8w+7, lowest bits first. The file keeps column j and j + 16 in one byte. */
-static void pack_nibbles(const uint8_t *bytes, uint32_t *out) {
-    uint64_t a = load64(bytes), b = load64(bytes + 8);
-    out[0] = low_nibbles(a);
-    out[1] = low_nibbles(b);
-    out[2] = low_nibbles(a >> 4);
-    out[3] = low_nibbles(b >> 4);
+static void pack_group(const uint8_t *bytes, uint32_t *out) {
+    pack_nibbles(bytes, 0, out);
+    pack_nibbles(bytes, 4, out + 2);
 }
 
 static void put_half(uint32_t *out, uint32_t index, uint16_t half) { out[index / 2] |= (uint32_t)half << index % 2 * 16; }
@@ -78,7 +71,7 @@ static void pack_halves(const uint8_t *blocks, uint32_t n_cols, int plane, uint3
 static void pack_q4_0(const uint8_t *b, uint32_t n_cols, int plane, uint32_t *out) {
     for (uint32_t g = 0; g < n_cols / GROUP; g++, b += 18)
         if (plane == 0)
-            pack_nibbles(b + 2, out + 4 * g);
+            pack_group(b + 2, out + 4 * g);
         else
             put_half(out, g, load16(b));
 }
@@ -87,7 +80,7 @@ static void pack_q4_0(const uint8_t *b, uint32_t n_cols, int plane, uint32_t *ou
 static void pack_q4_1(const uint8_t *b, uint32_t n_cols, int plane, uint32_t *out) {
     for (uint32_t g = 0; g < n_cols / GROUP; g++, b += 20)
         if (plane == 0)
-            pack_nibbles(b + 4, out + 4 * g);
+            pack_group(b + 4, out + 4 * g);
         else
             memcpy(out + g, b, 4);
 }
@@ -109,7 +102,7 @@ static void pack_q4_k(const uint8_t *b, uint32_t n_cols, int plane, uint32_t *ou
             uint32_t g = block * 8 + i;
             const uint8_t *q = b + 16 + i / 2 * 32, *s = b + 4;
             if (plane == 0) {
-                for (uint32_t w = 0; w < 4; w++) out[4 * g + w] = low_nibbles(load64(q + 8 * w) >> i % 2 * 4);
+                for (uint32_t w = 0; w < 4; w += 2) pack_nibbles(q + 8 * w, i % 2 * 4, out + 4 * g + w);
                 continue;
             }
             // The 6-bit scales are packed in twelve bytes; four bits of the last four groups are apart.
@@ -129,7 +122,7 @@ static void pack_q6_k(const uint8_t *b, uint32_t n_cols, int plane, uint32_t *ou
         for (uint32_t i = 0; i < 8 && plane < 2; i++) {
             uint32_t g = block * 8 + i, quarter = i % 4;
             const uint8_t *low = b + i / 4 * 64 + quarter % 2 * 32, *high = b + 128 + i / 4 * 32;
-            for (uint32_t w = 0; w < 4 && plane == 0; w++) out[4 * g + w] = low_nibbles(load64(low + 8 * w) >> quarter / 2 * 4);
+            for (uint32_t w = 0; w < 4 && plane == 0; w += 2) pack_nibbles(low + 8 * w, quarter / 2 * 4, out + 4 * g + w);
             for (uint32_t j = 0; j < 32 && plane == 1; j++)
                 out[2 * g + j / 16] |= (uint32_t)(high[j] >> 2 * quarter & 3) << 2 * (j % 16);
         }
@@ -271,7 +264,7 @@ static uint64_t most_row_words(const layout *l, uint32_t n_cols) {
     return most;
 }
 
-pum_status op_tensor_upload(op_tensor *t, vk_upload *upload, uint32_t first_row, uint32_t n_rows, const void *blocks,
+pum_status op_tensor_upload(const op_tensor *t, vk_upload *upload, uint32_t first_row, uint32_t n_rows, const void *blocks,
                             pum_error *err) {
     const layout *l = find(t->type);
     const tensor_type_info *type = tensor_type_find(t->type);

@@ -19,9 +19,10 @@ struct arena;
 /// PUM_ERR_DEVICE_MEMORY.
 pum_status op_tensor_create(vk_pool *pool, struct arena *arena, uint64_t max_range, tensor_type type, uint32_t n_rows,
                             uint32_t n_cols, op_tensor *tensor, pum_error *err);
-/// Repacks rows [first_row, first_row + n_rows) from the file's blocks and sends them. Call it front to back with any n_rows that
-/// is a multiple of OP_LAYOUT_ROWS (the last call may have fewer); it stages in pieces as small as the ring wants.
-pum_status op_tensor_upload(op_tensor *tensor, vk_upload *upload, uint32_t first_row, uint32_t n_rows, const void *blocks,
+/// Repacks rows [first_row, first_row + n_rows) from the file's blocks and sends them in small pieces. first_row and n_rows are
+/// multiples of OP_LAYOUT_ROWS (at the end of the matrix n_rows may be another). Threads may send different rows of a matrix at
+/// the same time, each through an upload of its own.
+pum_status op_tensor_upload(const op_tensor *tensor, vk_upload *upload, uint32_t first_row, uint32_t n_rows, const void *blocks,
                             pum_error *err);
 /// Rows are packed in groups of this many.
 enum { OP_LAYOUT_ROWS = 32 };

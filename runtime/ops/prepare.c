@@ -1,10 +1,10 @@
 /* Making kernels on threads of their own, while weights are loaded. */
+#include "base/threads.h"
 #include "ops/kernels.h"
 #include "vk/pipeline_cache.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 enum { MOST_THREADS = 4 };
 
@@ -32,12 +32,6 @@ static void *work(void *argument) {
     return NULL;
 }
 
-/* One core is left to who loads the weights. */
-static int threads_wanted(void) {
-    long n = sysconf(_SC_NPROCESSORS_ONLN) - 1;
-    return n < 1 ? 1 : n > MOST_THREADS ? MOST_THREADS : (int)n;
-}
-
 void preparation_start(op_kernels *kernels, op_kernels **rehearsal, preparation **started) {
     *started = NULL;
     preparation *p = (*rehearsal)->wishes ? calloc(1, sizeof *p) : NULL;
@@ -49,7 +43,7 @@ void preparation_start(op_kernels *kernels, op_kernels **rehearsal, preparation 
     p->rehearsal = *rehearsal;
     p->next = p->rehearsal->wishes;
     pthread_mutex_init(&p->lock, NULL);
-    int wanted = threads_wanted();
+    int wanted = threads_wanted(1, MOST_THREADS); // one core is left to who loads the weights
     atomic_store(&p->n_left, wanted);
     while (p->n_threads < wanted && pthread_create(&p->threads[p->n_threads], NULL, work, p) == 0) p->n_threads++;
     atomic_fetch_sub(&p->n_left, wanted - p->n_threads);

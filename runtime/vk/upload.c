@@ -5,7 +5,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-enum { N_STAGES = 3 };
+enum { N_STAGES = 2 };
 
 typedef struct stage {
     vk_buffer buffer;

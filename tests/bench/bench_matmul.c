@@ -79,7 +79,7 @@ static void make_matrices(bench *b, tensor_type type, shape s, matrices *m) {
     fill_words(blocks, block_bytes / 4);
     for (uint32_t i = 0; i < m->n; i++) {
         must(op_memory_tensor(m->memory, type, s.n_rows, s.n_cols, &m->w[i], &error), &error);
-        must(op_memory_send(m->memory, &m->w[i], 0, s.n_rows, blocks, &error), &error);
+        must(op_memory_send(m->memory, 0, &m->w[i], 0, s.n_rows, blocks, &error), &error);
     }
     must(op_memory_sent(m->memory, &error), &error);
     free(blocks);

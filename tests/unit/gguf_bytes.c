@@ -185,8 +185,8 @@ static void walk_tensor(const gguf *file, const gguf_tensor *t, const uint8_t *b
         t->type->expand(t->data + last * t->type->block_bytes, 1, values);
     }
     touch(t->data, t->n_bytes);
-    gguf_will_need(file, t);
-    gguf_done_with(file, t);
+    gguf_will_need(file, t, 0, t->n_bytes);
+    gguf_done_with(file, t, 0, t->n_bytes);
 }
 
 static void check_refusal(pum_status status, const pum_error *err) {

@@ -1,0 +1,139 @@
+#include "llama/load.h"
+
+#include "base/threads.h"
+#include "llama/tensors.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { RUN_BYTES = 4 << 20 };
+
+uint32_t llama_rows_at_once(uint64_t row_bytes) {
+    uint64_t n = RUN_BYTES / row_bytes / OP_LAYOUT_ROWS * OP_LAYOUT_ROWS;
+    return n ? (uint32_t)n : OP_LAYOUT_ROWS;
+}
+
+/* Reading, repacking, and taking the device's pages from the system cost about the same: threads that each do all of it for one
+ * run of rows after another keep the disk and the cores busy. */
+typedef struct loader {
+    llama_weights *weights;
+    const gguf *file;
+    pthread_mutex_t lock; ///< of what follows
+    uint32_t slot, row;   ///< the next run
+    uint64_t done;        ///< bytes
+    pum_status status;    ///< of the first failure, which ends all
+    pum_error error;
+} loader;
+
+typedef struct worker {
+    loader *loader;
+    int lane;
+    pthread_t thread;
+} worker;
+
+/* Rows of one matrix, or a vector. */
+typedef struct run {
+    llama_tensor_slot slot;
+    const gguf_tensor *tensor; ///< of the file
+    uint32_t row, n_rows;
+    uint64_t offset, n_bytes; ///< in the tensor
+} run;
+
+/* false: none is left, or something has failed. */
+static bool take(loader *l, run *r) {
+    pthread_mutex_lock(&l->lock);
+    const llama_config *config = &l->weights->config;
+    bool found = false;
+    while (!found && l->status == PUM_OK && l->slot < llama_n_slots(config)) {
+        *r = (run){.slot = llama_slot(config, l->weights, l->slot), .row = l->row};
+        l->status = llama_slot_find(l->file, &r->slot, &r->tensor, &l->error);
+        if (l->status != PUM_OK) break;
+        found = r->tensor != NULL;
+        uint64_t row_bytes = found ? r->tensor->n_bytes / r->slot.n_rows : 0;
+        uint32_t step = found ? llama_rows_at_once(row_bytes) : 0, left = r->slot.n_rows - r->row;
+        r->n_rows = left < step ? left : step;
+        r->offset = r->row * row_bytes;
+        r->n_bytes = r->n_rows * row_bytes;
+        l->row += r->n_rows;
+        if (!found || l->row == r->slot.n_rows) l->slot++, l->row = 0;
+    }
+    pthread_mutex_unlock(&l->lock);
+    return found;
+}
+
+/* Norms are a few numbers: whatever their type in the file, they go to the device as F32. */
+static pum_status send_vector(llama_weights *w, int lane, const run *r, pum_error *err) {
+    float *values = malloc(r->slot.n_cols * sizeof *values);
+    if (!values) return pum_fail_memory(err, r->slot.name, r->slot.n_cols * sizeof *values);
+    r->tensor->type->expand(r->tensor->data, r->slot.n_cols / r->tensor->type->block_values, values);
+    pum_status status = op_memory_send(w->memory, lane, r->slot.tensor, 0, 1, values, err);
+    free(values);
+    return status;
+}
+
+static pum_status send_rows(llama_weights *w, int lane, const run *r, pum_error *err) {
+    uint32_t first_row;
+    const op_tensor *matrix = llama_slot_matrix(&r->slot, &first_row);
+    return op_memory_send(w->memory, lane, matrix, first_row + r->row, r->n_rows, r->tensor->data + r->offset, err);
+}
+
+static void finish(loader *l, const run *r, pum_status status, const pum_error *err) {
+    pthread_mutex_lock(&l->lock);
+    l->done += r->n_bytes;
+    if (status != PUM_OK && l->status == PUM_OK) l->status = pum_fail(&l->error, status, "%s: %s", r->slot.name, err->message);
+    pthread_mutex_unlock(&l->lock);
+}
+
+/* Takes one run to the device. false: nothing is left to do. */
+static bool step(worker *w) {
+    loader *l = w->loader;
+    run r;
+    if (!take(l, &r)) return false;
+    pum_error error;
+    gguf_will_need(l->file, r.tensor, r.offset, r.n_bytes);
+    pum_status status = (r.slot.is_vector ? send_vector : send_rows)(l->weights, w->lane, &r, &error);
+    gguf_done_with(l->file, r.tensor, r.offset, r.n_bytes);
+    finish(l, &r, status, &error);
+    return true;
+}
+
+static void *work(void *argument) {
+    while (step(argument)) {
+    }
+    return NULL;
+}
+
+/* What other threads did counts too. false: the caller wants to stop. */
+static bool report(loader *l, const llama_load_params *params, uint64_t total) {
+    if (!params || !params->progress) return true;
+    pthread_mutex_lock(&l->lock);
+    uint64_t done = l->done;
+    pthread_mutex_unlock(&l->lock);
+    return params->progress(params->progress_user, done, total);
+}
+
+static void stop(loader *l) {
+    pthread_mutex_lock(&l->lock);
+    if (l->status == PUM_OK) l->status = pum_fail(&l->error, PUM_ERR_ABORTED, "loading was stopped on request");
+    pthread_mutex_unlock(&l->lock);
+}
+
+pum_status llama_load_tensors(llama_weights *weights, const gguf *file, const llama_load_params *params, pum_error *err) {
+    uint64_t total = 0;
+    for (int t = 0; t < gguf_n_tensors(file); t++) total += gguf_tensor_at(file, t)->n_bytes;
+    loader l = {.weights = weights, .file = file, .lock = PTHREAD_MUTEX_INITIALIZER};
+    worker workers[OP_MEMORY_LANES];
+    int n = 0, wanted = threads_wanted(0, OP_MEMORY_LANES);
+    for (; n < wanted; n++) {
+        workers[n] = (worker){&l, .lane = n};
+        // Without a thread the others do its part; the calling thread is the first.
+        if (n > 0 && pthread_create(&workers[n].thread, NULL, work, &workers[n]) != 0) break;
+    }
+    while (step(&workers[0]))
+        if (!report(&l, params, total)) stop(&l);
+    for (int i = 1; i < n; i++) pthread_join(workers[i].thread, NULL);
+    pthread_mutex_destroy(&l.lock);
+    if (l.status != PUM_OK) return pum_fail(err, l.status, "%s", l.error.message);
+    if (params && params->progress) params->progress(params->progress_user, total, total);
+    return PUM_OK;
+}
