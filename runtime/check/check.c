@@ -84,7 +84,7 @@ check_precision check_precision_of(const shader_variant *variant) {
     } rows[] = {
         {"coopmat", {0x1p-10, 0, 1e-5}},
         {"fp16", {0x1p-10, 0, 1e-5}},
-        {"dot", {0, 0x1p-15, 2e-6}},
+        {"int_dot", {0, 0x1p-15, 2e-6}},
     };
     for (size_t i = 0; i < COUNT(rows); i++)
         if (strstr(variant->needs, rows[i].need)) return rows[i].precision;

@@ -77,6 +77,18 @@ static shape shape_of_subgroup(const job *j) {
     return s;
 }
 
+/* More blocks share the planes of x, which are made in as much shared memory as many workgroups can have. */
+static shape shape_of_matvec_dot(const job *j) {
+    shape s = shape_of_subgroup(j);
+    uint32_t threads = 128, lanes = j->caps->subgroup_size;
+    bool few_registers = lanes >= 128;
+    uint32_t tokens = few_registers ? 1 : min_u32(s.tokens, lanes);
+    bool many_rows = j->n_mats == 1 && tokens <= 2 && j->w->n_rows >= 4096;
+    uint32_t blocks = many_rows && !few_registers ? 4 / tokens : 1;
+    uint32_t chunk = (j->caps->max_shared_bytes >= 32768 ? 4096 : 2048) / tokens;
+    return (shape){8 * blocks, tokens, {threads, blocks, tokens, j->norm, threads / lanes, chunk}, 6, s.subgroup_size};
+}
+
 static bool fits_grid(const vk_coopmat_shape *m, uint32_t slots, uint32_t tokens, uint32_t n_subgroups, uint32_t grid) {
     return grid <= n_subgroups && slots / grid >= m->m && tokens / (n_subgroups / grid) >= m->n;
 }
@@ -106,7 +118,8 @@ typedef struct kernel_form {
 } kernel_form;
 static const kernel_form forms[] = {
     {"_uniform_", shape_of_uniform, blocks_only, true},   {"_lanes_", shape_of_lanes, fours_only, false},
-    {"_coop_", shape_of_coop, anything, false},           {"_tile_", shape_of_tile, anything, false},
+    {"_coop_", shape_of_coop, anything, false},           {"matvec_dot_", shape_of_matvec_dot, blocks_only, true},
+    {"_dot_", shape_of_tile, blocks_only, false},         {"_tile_", shape_of_tile, anything, false},
     {"_subgroup_", shape_of_subgroup, blocks_only, true}, {"_blocks_", shape_of_blocks, blocks_only, true},
     {"matvec_", shape_of_matvec, anything, false},
 };

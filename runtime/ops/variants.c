@@ -21,6 +21,9 @@ static bool has_coopmat(const vk_caps *c) {
            c->subgroup_size <= c->subgroup_max && c->subgroup_size <= 128;
 }
 
+static bool has_int_dot(const vk_caps *c) { return c->int_dot; }
+static bool has_fast_dot(const vk_caps *c) { return c->int8_dot; }
+
 static bool is_gpu(const vk_caps *c) { return !is_cpu(c); }
 
 static const struct need {
@@ -36,6 +39,8 @@ static const struct need {
     {"addresses", has_addresses},                  // buffer device addresses, and 64-bit integers to reckon with them
     {"scalar_loads", loads_scalars, .wish = true}, // what is the same for all lanes is loaded once, without a loop over the lanes
     {"coopmat", has_coopmat},                      // cooperative matrices of float16 added in float32
+    {"int_dot", has_int_dot},                      // products of four bytes at a time, which may be emulated
+    {"fast_dot", has_fast_dot, .wish = true},      // not emulated
     {"subgroup_arithmetic", has_subgroup_arithmetic},
     {"subgroup_ballot", has_subgroup_ballot},
     {"subgroup_shuffle", has_subgroup_shuffle},

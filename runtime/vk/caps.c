@@ -149,14 +149,14 @@ static void read_subgroups(const offered *o, VkPhysicalDevice physical, const vk
     }
 }
 
-static bool dot_is_accelerated(const offered *o, VkPhysicalDevice physical, const vk_features *f) {
-    if (!f->dot.shaderIntegerDotProduct) return false;
-    if (!offers(o, "VK_KHR_shader_integer_dot_product", VK_API_VERSION_1_3)) return false;
+static void read_dot(const offered *o, VkPhysicalDevice physical, const vk_features *f, vk_caps *caps) {
+    caps->int_dot = f->dot.shaderIntegerDotProduct && offers(o, "VK_KHR_shader_integer_dot_product", VK_API_VERSION_1_3);
+    if (!caps->int_dot) return;
     VkPhysicalDeviceShaderIntegerDotProductProperties dot = {
         .sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_SHADER_INTEGER_DOT_PRODUCT_PROPERTIES};
     VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &dot};
     vkGetPhysicalDeviceProperties2(physical, &properties);
-    return dot.integerDotProduct4x8BitPackedSignedAccelerated;
+    caps->int8_dot = dot.integerDotProduct4x8BitPackedSignedAccelerated;
 }
 
 /* ---- cooperative matrices */
@@ -276,7 +276,7 @@ pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *f
     caps->int64 = features->core.features.shaderInt64;
     caps->storage16 = features->storage16.storageBuffer16BitAccess;
     caps->storage8 = features->storage8.storageBuffer8BitAccess;
-    caps->int8_dot = dot_is_accelerated(&o, physical, features);
+    read_dot(&o, physical, features, caps);
     caps->buffer_address = features->address.bufferDeviceAddress;
     caps->memory_model = features->memory_model.vulkanMemoryModel;
     caps->coopmat = features->coopmat.cooperative_matrix;

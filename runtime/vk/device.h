@@ -33,7 +33,7 @@ typedef struct vk_caps {
     uint32_t subgroup_size; ///< as reported; the one that a pipeline without a required size gets, if the driver speaks true
     uint32_t subgroup_min, subgroup_max; ///< sizes that a pipeline can be promised; both 0 without that feature
     bool subgroup_arithmetic, subgroup_ballot, subgroup_shuffle, subgroup_clustered; ///< in compute shaders; ballot has broadcast
-    bool fp16, int8, int16, int64, storage16, storage8, int8_dot, buffer_address, coopmat, memory_model;
+    bool fp16, int8, int16, int64, storage16, storage8, int_dot, int8_dot, buffer_address, coopmat, memory_model;
     vk_coopmat_shape coopmat_f16; ///< for the matrices of a subgroup, float16 times float16 added in float32
     bool memory_budget;           ///< VK_EXT_memory_budget
     bool pipeline_statistics;     ///< VK_KHR_pipeline_executable_properties

@@ -27,25 +27,37 @@ layout(binding = 4) readonly buffer norm_block { vec4 norm4[]; };
 
 #define FOURS w0_fours
 #define EIGHT eight_w0
+#define EIGHT_BYTES eight_bytes_w0
+#define EIGHT_SCALES eight_scales_w0
 #include "weights_fours.glsl"
 #undef FOURS
 #undef EIGHT
+#undef EIGHT_BYTES
+#undef EIGHT_SCALES
 
 #ifdef SWIGLU
 #define FOURS w1_fours
 #define EIGHT eight_w1
+#define EIGHT_BYTES eight_bytes_w1
+#define EIGHT_SCALES eight_scales_w1
 #include "weights_fours.glsl"
+#define OF_MATRIX(mat, w0, w1) if (mat == 0) { w0; } else { w1; }
+#else
+#define OF_MATRIX(mat, w0, w1) w0
 #endif
 
-void load_eight(uint mat, uint four, uint eight, out vec4 w[8], out vec4 scale, out vec4 offset) {
-#ifdef SWIGLU
-    if (mat == 1) {
-        eight_w1(four, eight, w, scale, offset);
-        return;
-    }
-#endif
-    eight_w0(four, eight, w, scale, offset);
+#ifdef BYTES_ONLY
+void load_bytes(uint mat, uint four, uint eight, out uvec4 a, out uvec4 b) {
+    OF_MATRIX(mat, eight_bytes_w0(four, eight, a, b), eight_bytes_w1(four, eight, a, b));
 }
+void load_scales(uint mat, uint four, uint eight, out vec4 scale, out vec4 offset) {
+    OF_MATRIX(mat, eight_scales_w0(four, eight, scale, offset), eight_scales_w1(four, eight, scale, offset));
+}
+#else
+void load_eight(uint mat, uint four, uint eight, out vec4 w[8], out vec4 scale, out vec4 offset) {
+    OF_MATRIX(mat, eight_w0(four, eight, w, scale, offset), eight_w1(four, eight, w, scale, offset));
+}
+#endif
 
 #else
 

@@ -19,7 +19,7 @@ tensor_type matmul_case_type(const char *op);
 /// tokens as the matvec is meant for.
 uint32_t matmul_case_count(bool few);
 matmul_case matmul_case_get(tensor_type type, uint32_t i, bool few);
-/// Whether the variant under test cannot do this matrix: those for few tokens that read blocks of eight rows.
+/// Whether the variant under test cannot do this matrix: those that read blocks of eight rows.
 bool matmul_case_left_out(const harness *h, const op_tensor *w);
 /// Several tiles of every form in both directions, and none of them whole.
 matmul_case matmul_case_large(tensor_type type);
