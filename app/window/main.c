@@ -1,5 +1,6 @@
 /* pumice-chat: the window. It sleeps until something happens, and draws a frame only when there is something new to see. */
 #include "forwarded_keys.h"
+#include "instance.h"
 #include "ui.h"
 
 #include "pumice.h"
@@ -16,7 +17,7 @@ typedef struct window {
     worker *worker;
     draw_list list;
     ui ui;
-    uint32_t wake;
+    uint32_t wake, raise;
     float dpi_scale, drawn_scale;
 } window;
 
@@ -28,8 +29,17 @@ typedef struct arguments {
     float scale;
 } arguments;
 
-static const char USAGE[] =
-    "usage: pumice-chat [-m FILE] [--device N|NAME] [--ctx N] [--kv f16|q8_0] [--theme light|dark] [--scale X]\n";
+static const char HELP[] =
+    "usage: pumice-chat [OPTION …] [FILE]\n\n"
+    "  -m FILE                  the model, also without -m; default: the default model\n"
+    "  --device N|NAME          by index or part of the name; default: the fastest that is not a CPU driver\n"
+    "  --ctx N                  context length; default: min(the model's, 4096); 0: as much as fits\n"
+    "  --kv f16|q8_0            how keys and values are kept; q8_0: half the memory, a little less accurate; default f16\n"
+    "  --theme light|dark       the colours; default light\n"
+    "  --scale X                size of everything, 0.5 to 5; default 1\n"
+    "  --version                print the version\n"
+    "  --help                   print this\n"
+    "\nA second start hands FILE to the window that is open, and raises it.\n";
 
 static bool fail(const char *what, const char *why) {
     fprintf(stderr, "pumice: error: %s: %s\n", what, why);
@@ -39,40 +49,43 @@ static bool fail(const char *what, const char *why) {
 /* Returns an exit status to end with, or -1 to go on. */
 static int parse(arguments *a, int argc, char **argv) {
     *a = (arguments){.n_ctx = -1, .scale = 1};
-    for (int i = 1; i < argc; i += 2) { // every other option takes a value
+    for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
-            fputs(USAGE, stdout);
+            fputs(HELP, stdout);
             return 0;
         }
         if (strcmp(argv[i], "--version") == 0) {
             printf("pumice %s\n", pum_version());
             return 0;
         }
-        const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+        bool bare = argv[i][0] != '-'; // every option that is left takes a value
+        const char *option = bare ? "-m" : argv[i], *value = bare ? argv[i] : i + 1 < argc ? argv[++i] : NULL;
         char *end = NULL;
         bool good = value;
-        if (value && strcmp(argv[i], "-m") == 0) {
+        if (value && strcmp(option, "-m") == 0) {
+            good = !a->model;
             a->model = value;
-        } else if (value && strcmp(argv[i], "--device") == 0) {
+        } else if (value && strcmp(option, "--device") == 0) {
             a->device = value;
-        } else if (value && strcmp(argv[i], "--ctx") == 0) {
+        } else if (value && strcmp(option, "--ctx") == 0) {
             long n = strtol(value, &end, 10);
             good = end != value && *end == 0 && n >= 0 && n <= INT32_MAX;
             a->n_ctx = (int)n;
-        } else if (value && strcmp(argv[i], "--kv") == 0) {
+        } else if (value && strcmp(option, "--kv") == 0) {
             good = strcmp(value, "f16") == 0 || strcmp(value, "q8_0") == 0;
             a->kv = value[0] == 'q' ? PUM_KV_Q8_0 : PUM_KV_F16;
-        } else if (value && strcmp(argv[i], "--theme") == 0) {
+        } else if (value && strcmp(option, "--theme") == 0) {
             good = strcmp(value, "light") == 0 || strcmp(value, "dark") == 0;
             a->dark = value[0] == 'd';
-        } else if (value && strcmp(argv[i], "--scale") == 0) {
+        } else if (value && strcmp(option, "--scale") == 0) {
             a->scale = strtof(value, &end);
             good = end != value && *end == 0 && a->scale >= 0.5f && a->scale <= 5;
         } else {
             good = false;
         }
         if (!good) {
-            fprintf(stderr, "pumice: error: %s: not understood\n%s", argv[i], USAGE);
+            fprintf(stderr, "pumice: error: %s%s%s: not understood; see pumice-chat --help\n", option, value ? " " : "",
+                    value ? value : "");
             return 2;
         }
     }
@@ -97,6 +110,7 @@ static bool open_window(window *w, const arguments *a) {
         return fail("the window cannot be opened; on a machine without a display use `pumice chat`", SDL_GetError());
     if (TTF_Init() != 0) return fail("fonts cannot be drawn", TTF_GetError());
     w->wake = SDL_RegisterEvents(1);
+    w->raise = SDL_RegisterEvents(1);
     w->sdl = SDL_CreateWindow("Pumice", SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, 900, 700,
                               SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
     if (!w->sdl) return fail("the window cannot be opened", SDL_GetError());
@@ -143,6 +157,11 @@ static void draw(window *w) {
 }
 
 static bool handle(window *w, SDL_Event *event) {
+    if (event->type == w->raise) {
+        SDL_RestoreWindow(w->sdl);
+        SDL_RaiseWindow(w->sdl);
+        return true;
+    }
     if (event->type == SDL_MOUSEBUTTONDOWN) { // points to pixels
         event->button.x = (int)((float)event->button.x * w->dpi_scale);
         event->button.y = (int)((float)event->button.y * w->dpi_scale);
@@ -183,13 +202,17 @@ int main(int argc, char **argv) {
     arguments a;
     int status = parse(&a, argc, argv);
     if (status >= 0) return status;
+    static instance *first;
+    if (!instance_claim(&first, a.model)) return 0;
     static window w;
     bool ok = open_window(&w, &a);
     if (ok) {
         w.ui.loading = true;
         worker_load(w.worker, a.model);
+        instance_listen(first, w.raise);
         live(&w);
     }
+    instance_release(&first); // first of all: who starts now gets a window
     close_window(&w);
     return ok ? 0 : 1;
 }
