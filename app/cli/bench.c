@@ -16,6 +16,7 @@ typedef struct spread {
 /* The ops of one pass. */
 typedef struct op_list {
     pum_op_time ops[PUM_MAX_OPS];
+    spread ms[PUM_MAX_OPS];
     int n;
 } op_list;
 
@@ -92,7 +93,6 @@ static bool measure_once(const options *o, pum_session *s, pum_sampler *sampler,
 static bool measure_depth(bench *b, const options *o, pum_session *s, pum_sampler *sampler, const int32_t *ids, bench_run *run) {
     static double prefill[MAX_REPEATS], decode[MAX_REPEATS];
     pum_error err;
-    if (run->depth > 0 && pum_session_append(s, ids, run->depth, &err) != PUM_OK) return engine_error(&err);
     for (int r = -1; r < o->n_repeats; r++) { // the first one warms up: drivers compile then
         double prefill_ms = 0, decode_ms = 0, first_ms = 0;
         if (pum_session_rewind(s, run->depth, &err) != PUM_OK) return engine_error(&err);
@@ -125,7 +125,8 @@ static bool measure_ops(const options *o, pum_session *s, const int32_t *ids, in
     for (int i = 0; i < list->n; i++) {
         for (int r = 0; r < o->n_repeats; r++) ms[r] = runs[r][i].device_ms;
         list->ops[i] = runs[0][i];
-        list->ops[i].device_ms = spread_of(ms, o->n_repeats).median;
+        list->ms[i] = spread_of(ms, o->n_repeats);
+        list->ops[i].device_ms = list->ms[i].median;
     }
     return true;
 }
@@ -136,6 +137,19 @@ static bool measure_all_ops(const options *o, pum_session *s, const int32_t *ids
     int n = o->n_prompt < MOST ? o->n_prompt : MOST;
     if (pum_session_rewind(s, run->depth, &err) != PUM_OK) return engine_error(&err);
     return (n == 0 || measure_ops(o, s, ids, n, &run->prefill_ops)) && measure_ops(o, s, ids, 1, &run->decode_ops);
+}
+
+static int compare_depths(const void *a, const void *b) {
+    return (*(bench_run *const *)a)->depth - (*(bench_run *const *)b)->depth;
+}
+
+/* From the depth that was measured last to the next: what that one left behind it goes. */
+static bool deepen(pum_session *s, const int32_t *ids, int filled, int depth) {
+    enum { LONG = 1024 }; // tokens that take a while
+    pum_error err;
+    if (pum_session_rewind(s, filled, &err) != PUM_OK) return engine_error(&err);
+    if (depth - filled >= LONG) engine_notice("filling the context with %d tokens, up to depth %d", depth - filled, depth);
+    return depth == filled || pum_session_append(s, ids + filled, depth - filled, &err) == PUM_OK || engine_error(&err);
 }
 
 static bool measure(bench *b, const options *o) {
@@ -153,11 +167,15 @@ static bool measure(bench *b, const options *o) {
     if (ok) ok = pum_session_create(b->e.model, &params, &s, &err) == PUM_OK || engine_error(&err);
     if (ok) ok = pum_sampler_create(&greedy, &sampler, &err) == PUM_OK || engine_error(&err);
     if (ok) fill_ids(ids, n_ids, b->info.n_vocab);
-    for (int i = 0; i < o->n_depths && ok; i++) {
+    bench_run *by_depth[MAX_DEPTHS];
+    for (int i = 0; i < o->n_depths; i++) {
         b->runs[i].depth = o->depths[i];
-        ok = pum_session_rewind(s, 0, &err) == PUM_OK && measure_depth(b, o, s, sampler, ids, &b->runs[i]) &&
-             (!o->ops || measure_all_ops(o, s, ids, &b->runs[i]));
+        by_depth[i] = &b->runs[i];
     }
+    qsort(by_depth, (size_t)o->n_depths, sizeof *by_depth, compare_depths);
+    for (int i = 0, filled = 0; i < o->n_depths && ok; filled = by_depth[i++]->depth)
+        ok = deepen(s, ids, filled, by_depth[i]->depth) && measure_depth(b, o, s, sampler, ids, by_depth[i]) &&
+             (!o->ops || measure_all_ops(o, s, ids, by_depth[i]));
     pum_sampler_destroy(&sampler);
     pum_session_destroy(&s);
     free(ids);
@@ -184,6 +202,8 @@ static json_t *ops_json(const bench *b, const op_list *list) {
         json_object_set_new(op, "op", json_string(t->op));
         json_object_set_new(op, "dispatches", json_integer(t->n_dispatches));
         json_object_set_new(op, "device_ms", measured(t->device_ms));
+        json_object_set_new(op, "device_ms_min", measured(list->ms[i].min));
+        json_object_set_new(op, "device_ms_max", measured(list->ms[i].max));
         json_object_set_new(op, "flop", json_number(t->flop));
         json_object_set_new(op, "bytes", json_number(t->bytes));
         json_object_set_new(op, "percent_of_peak", measured(roofline_percent(b, t)));

@@ -101,7 +101,7 @@ static pum_status make_kv(check_case *c, tensor_type type, const heads *s, pum_e
 }
 
 static pum_status make_position(check_case *c, const heads *s, pum_error *err) {
-    c->position.most = s->n_past;
+    c->position.most = c->position.depth = s->n_past;
     pum_status status = check_case_span(c, sizeof(uint32_t), &c->position.n_past, err);
     if (status == PUM_OK) *(uint32_t *)vk_span_mapped(c->position.n_past) = s->n_past;
     return status;

@@ -38,7 +38,8 @@ static pum_status record(llama_context *c, uint32_t most, pum_error *err) {
     llama_decode_run *run = &c->run;
     run->most = 0;
     op_frame_begin_recording(c->frame, run->step);
-    llama_record_layers(c, part_of_state(c, offsetof(struct step_state, token)), 1, (op_position){llama_n_past_span(c), most});
+    llama_record_layers(c, part_of_state(c, offsetof(struct step_state, token)), 1,
+                        (op_position){llama_n_past_span(c), most, most});
     llama_record_output(c, 0, 1);
     op_sample(c->frame, &run->params, op_rows_view(c->logits, 0, 1), c->state.span, ring(c), c->candidates);
     pum_status status = op_frame_end(c->frame, err);

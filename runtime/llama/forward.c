@@ -168,11 +168,11 @@ vk_span llama_n_past_span(const llama_context *c) {
     return (vk_span){c->state.span.buffer, c->state.span.offset + N_PAST, sizeof(uint32_t)};
 }
 
-/* Everything from the host's n_past and tokens to its logits. */
-static void record_pass(llama_context *c, uint32_t n_tokens, uint32_t most, bool logits) {
+/* Everything from the host's n_past and tokens to its logits. most, depth: of op_position. */
+static void record_pass(llama_context *c, uint32_t n_tokens, uint32_t most, uint32_t depth, bool logits) {
     op_frame_copy(c->frame, op_host_span(&c->pass, N_PAST, sizeof(uint32_t)), llama_n_past_span(c));
     llama_record_layers(c, op_host_span(&c->pass, TOKENS, n_tokens * sizeof(int32_t)), n_tokens,
-                        (op_position){llama_n_past_span(c), most});
+                        (op_position){llama_n_past_span(c), most, depth});
     if (!logits) return;
     llama_record_output(c, n_tokens - 1, 1);
     op_read(c->frame, op_rows_view(c->logits, 0, 1), &c->answer);
@@ -193,7 +193,7 @@ static pum_status run_step(llama_context *c, uint32_t n_past, atomic_bool *abort
     if (c->step_most != most) {
         c->step_most = 0;
         op_frame_begin_recording(c->frame, c->step);
-        record_pass(c, 1, most, true);
+        record_pass(c, 1, most, most, true);
         if ((status = op_frame_end(c->frame, err)) != PUM_OK) return status;
         c->step_most = most;
         c->step_counts = op_frame_get_counts(c->frame);
@@ -217,7 +217,7 @@ pum_status llama_measure(llama_context *c, const int32_t *tokens, uint32_t n_tok
     set_pass(c, tokens, n_tokens, n_past);
     op_frame_measure(c->frame, times);
     op_frame_begin(c->frame, abort);
-    record_pass(c, n_tokens, n_tokens == 1 ? llama_step_most(c, n_past) : n_past, true);
+    record_pass(c, n_tokens, n_tokens == 1 ? llama_step_most(c, n_past) : n_past, n_past, true);
     pum_status status = op_frame_end(c->frame, err);
     op_frame_measure(c->frame, NULL);
     return status;
@@ -232,7 +232,7 @@ pum_status llama_forward(llama_context *c, const int32_t *tokens, uint32_t n_tok
     } else {
         uint32_t most = n_tokens == 1 ? llama_step_most(c, n_past) : n_past;
         op_frame_begin(c->frame, abort);
-        record_pass(c, n_tokens, most, logits);
+        record_pass(c, n_tokens, most, n_past, logits);
         status = op_frame_end(c->frame, err);
         c->counts = op_frame_get_counts(c->frame);
         c->measured_step = c->measured_step || (status == PUM_OK && n_tokens == 1);

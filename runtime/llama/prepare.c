@@ -29,7 +29,8 @@ static pum_status rehearse(op_kernels *rehearsal, const llama_weights *w, const 
     const vk_span state = {.n_bytes = sizeof(struct step_state)}, ring = {.n_bytes = LLAMA_RING * sizeof(uint32_t)};
     for (int i = 0; i < n_passes && status == PUM_OK; i++) {
         op_frame_begin(c.frame, NULL);
-        llama_record_layers(&c, (vk_span){.n_bytes = n_tokens[i] * sizeof(int32_t)}, n_tokens[i], (op_position){nowhere, n_past});
+        llama_record_layers(&c, (vk_span){.n_bytes = n_tokens[i] * sizeof(int32_t)}, n_tokens[i],
+                            (op_position){nowhere, n_past, n_past});
         llama_record_output(&c, n_tokens[i] - 1, 1);
         if (n_tokens[i] == 1 && samples) op_sample(c.frame, &plain, op_rows_view(c.logits, 0, 1), state, ring, c.candidates);
         status = op_frame_end(c.frame, err);

@@ -138,7 +138,7 @@ static void attend(op_frame *f, op_rows qkv, const op_kv *kv, op_position positi
         push.first_head = slice * kv->heads_per_slice;
         uint32_t n_heads = min_u32(kv->heads_per_slice, kv->n_head_kv - push.first_head);
         // A row sees what stands before it, half of the pass on the average.
-        double n_values = (double)n_heads * (position.most + t0 + (n_tokens + 1) / 2.0) * kv->head_dim;
+        double n_seen = (double)n_heads * (position.depth + t0 + (n_tokens + 1) / 2.0);
         bool partial = push.n_chunks > 1;
         op_frame_dispatch(f, &(op_dispatch){
                                  .kernel = kernel,
@@ -148,8 +148,8 @@ static void attend(op_frame *f, op_rows qkv, const op_kv *kv, op_position positi
                                  .push = &push,
                                  .push_bytes = sizeof push,
                                  .groups = {n_blocks, n_heads, push.n_chunks},
-                                 .cost_flop = 4 * n_rows * n_values,
-                                 .cost_bytes = 2 * n_values * n_blocks * (kv->type == TENSOR_Q8_0 ? 34.0 / 32 : 2),
+                                 .cost_flop = 4 * n_rows * n_seen * kv->head_dim,
+                                 .cost_bytes = 2 * n_seen * n_blocks * (double)op_kv_position_bytes(kv->type, kv->head_dim),
                              });
     }
 }

@@ -110,9 +110,13 @@ op_rows op_rows_view(op_rows rows, uint32_t first_row, uint32_t n_rows) {
 /* ---- KV cache */
 
 /* Of q8_0 the scales of a position take whole words. */
-static uint64_t kv_head_bytes(tensor_type type, uint32_t n_ctx, uint32_t head_dim) {
+uint64_t op_kv_position_bytes(tensor_type type, uint32_t head_dim) {
     uint32_t scales = (head_dim + 63) / 64 * (uint32_t)sizeof(uint32_t);
-    return (uint64_t)n_ctx * (type == TENSOR_Q8_0 ? head_dim + scales : head_dim * sizeof(uint16_t));
+    return type == TENSOR_Q8_0 ? head_dim + scales : head_dim * sizeof(uint16_t);
+}
+
+static uint64_t kv_head_bytes(tensor_type type, uint32_t n_ctx, uint32_t head_dim) {
+    return n_ctx * op_kv_position_bytes(type, head_dim);
 }
 
 /* Whole pairs of words, as the kernels read them. */

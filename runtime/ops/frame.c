@@ -126,7 +126,7 @@ static void land(op_frame *f, flight *fl) {
     keep(f, status, &error);
     f->counts.device_ns += (double)ns;
     // A driver may compile at the first dispatch: such a time is an outlier, and the average forgets it soon.
-    if (status == PUM_OK && ns > 0 && fl->cost > 0) {
+    if (status == PUM_OK && ns > 0 && fl->cost > 0 && !f->times) { // what is measured alone is mostly its submission
         double measured = (double)ns / fl->cost;
         f->ns_per_flop = measured < f->ns_per_flop ? measured : fmin(f->ns_per_flop * 1.5, 0.7 * f->ns_per_flop + 0.3 * measured);
     }
@@ -210,17 +210,17 @@ static op_time *find_time(op_times *times, const char *name) {
     return &times->ops[times->n++];
 }
 
-static void measure(op_frame *f, const op_dispatch *d) {
-    assert(!f->into && f->name);
+static void measure(op_frame *f, const char *name, double flop, double bytes) {
+    assert(!f->into && name);
     flight *fl = &f->flights[f->current];
     double before = f->counts.device_ns;
     submit(f);
     land(f, fl);
-    op_time *t = find_time(f->times, f->name);
+    op_time *t = find_time(f->times, name);
     t->n_dispatches++;
     t->ns += f->counts.device_ns - before;
-    t->flop += d->cost_flop;
-    t->bytes += d->cost_bytes;
+    t->flop += flop;
+    t->bytes += bytes;
 }
 
 /* ---- barriers: only where a write meets a read or write of the same bytes */
@@ -246,10 +246,15 @@ static void barrier_if(op_frame *f, bool needed, int n_more) {
     f->n_ranges = 0;
 }
 
-static void add_cost(op_frame *f, double cost) {
-    f->cost += cost;
-    if (f->cost * f->ns_per_flop > TARGET_NS) submit(f);
+static void add_cost(op_frame *f, const char *name, double flop, double bytes) {
+    f->cost += flop + FLOP_PER_BYTE * bytes;
+    if (f->times)
+        measure(f, name, flop, bytes);
+    else if (f->cost * f->ns_per_flop > TARGET_NS)
+        submit(f);
 }
+
+static const char MOVED[] = "copies, fills"; ///< the name of what no op does
 
 void op_frame_dispatch(op_frame *f, const op_dispatch *d) {
     if (!d->kernel || d->groups[0] == 0 || !start_recording(f)) return;
@@ -267,10 +272,7 @@ void op_frame_dispatch(op_frame *f, const op_dispatch *d) {
     vk_commands_dispatch(f->commands, p, spans, d->push, d->groups[0], d->groups[1] ? d->groups[1] : 1,
                          d->groups[2] ? d->groups[2] : 1);
     f->counts.dispatches++;
-    if (f->times)
-        measure(f, d);
-    else
-        add_cost(f, d->cost_flop + FLOP_PER_BYTE * d->cost_bytes);
+    add_cost(f, f->name, d->cost_flop, d->cost_bytes);
 }
 
 void op_frame_copy(op_frame *f, vk_span src, vk_span dst) {
@@ -279,7 +281,7 @@ void op_frame_copy(op_frame *f, vk_span src, vk_span dst) {
     note(f, src, false);
     note(f, dst, true);
     vk_commands_copy(f->commands, src, dst);
-    add_cost(f, FLOP_PER_BYTE * (double)src.n_bytes);
+    add_cost(f, MOVED, 0, 2 * (double)src.n_bytes);
 }
 
 void op_frame_fill(op_frame *f, vk_span dst, uint32_t word) {
@@ -287,7 +289,7 @@ void op_frame_fill(op_frame *f, vk_span dst, uint32_t word) {
     barrier_if(f, conflicts(f, dst, true), 1);
     note(f, dst, true);
     vk_commands_fill(f->commands, dst, word);
-    add_cost(f, FLOP_PER_BYTE * (double)dst.n_bytes);
+    add_cost(f, MOVED, 0, (double)dst.n_bytes);
 }
 
 /* ---- recordings */

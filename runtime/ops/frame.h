@@ -41,7 +41,7 @@ typedef struct op_frame_counts {
 /// Of the frame that ended last.
 op_frame_counts op_frame_get_counts(const op_frame *frame);
 
-/// What the ops of one name take, each of their dispatches alone on the device.
+/// What the ops of one name take, each of their dispatches (or copies) alone on the device.
 typedef struct op_time {
     const char *name;
     uint32_t n_dispatches;

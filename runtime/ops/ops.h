@@ -54,9 +54,13 @@ typedef struct op_rope {
 typedef struct op_position {
     vk_span n_past; ///< uint32 on the device: tokens before the first one
     uint32_t most;  ///< what it can be at most while the recording is used: how much work is laid out
+    uint32_t depth; ///< of which costs are counted: n_past where it is known, else most
 } op_position;
 
 /// qkv of a pass: q, k and v of a token stand behind each other, [n_tokens, (n_head + 2*n_head_kv) * head_dim].
+
+/// What K or V of one head takes at one position.
+uint64_t op_kv_position_bytes(tensor_type type, uint32_t head_dim);
 
 /// Rotates q in place and k on its way into the cache, and stores k and v at positions n_past … n_past + n_tokens - 1.
 /// Pairs are (2i, 2i+1), as GGUF's "llama" has them. arXiv:2104.09864.

@@ -36,6 +36,9 @@ void op_rope_store(op_frame *f, const op_rope *rope, op_rows qkv, op_position po
             .n_ctx = kv->n_ctx,
             .first_row = qkv.first_row,
         };
+        // All is read, with the table once for all heads; q goes back to where it was, K and V into the cache.
+        double bytes_per_token = 8.0 * n_pairs + 4.0 * rope->n_rot + 8.0 * push.n_head * pairs +
+                                 2.0 * n_heads * (double)op_kv_position_bytes(kv->type, kv->head_dim);
         op_frame_dispatch(f, &(op_dispatch){
                                  .kernel = kernel,
                                  .spans = {qkv.span, position.n_past, rope->table, kv->k[s], kv->v[s]},
@@ -47,7 +50,7 @@ void op_rope_store(op_frame *f, const op_rope *rope, op_rows qkv, op_position po
                                                           : (n_pairs + GROUP_SIZE - 1) / GROUP_SIZE,
                                             n_tokens},
                                  .cost_flop = 4.0 * n_tokens * n_pairs,
-                                 .cost_bytes = 12.0 * n_tokens * n_pairs,
+                                 .cost_bytes = n_tokens * bytes_per_token,
                              });
     }
 }

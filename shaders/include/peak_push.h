@@ -4,7 +4,8 @@
 
 struct peak_push {
     PUSH_UINT n, n_rounds; // words of four to read, or values; times over
+    PUSH_ADDRESS(in)       // of what is read, for kernels that use it
 };
-PUSH_BYTES(peak_push, 8)
+PUSH_BYTES(peak_push, 16)
 
 #endif

@@ -189,8 +189,8 @@ class Json(Case):
         self.assertLessEqual({"matvec_q4_1", "matmul_q4_1", "matmul_swiglu_q8_0", "embed_f16", "attention", "rope_store"}, chosen)
 
     def test_bench(self):
-        bench = json.loads(self.works("bench", *"--shape 260k --type Q4_0 -p 8 -n 4 -r 2 -d 0,16 --ops --json".split()).stdout)
-        self.assertEqual([run["depth"] for run in bench["runs"]], [0, 16])
+        bench = json.loads(self.works("bench", *"--shape 260k --type Q4_0 -p 8 -n 4 -r 2 -d 16,0 --ops --json".split()).stdout)
+        self.assertEqual([run["depth"] for run in bench["runs"]], [16, 0])
         for run in [bench] + bench["runs"]:
             self.expect_keys(run, "device driver model n_layer depth repeats commit prefill_tokens prefill_tokens_per_s "
                              "prefill_gflop_per_s decode_tokens decode_tokens_per_s decode_gb_per_s prefill_tokens_per_s_min "
@@ -203,12 +203,17 @@ class Json(Case):
                 least, median, most = (run[phase + "_tokens_per_s" + end] for end in ("_min", "", "_max"))
                 self.assertTrue(0 < least <= median <= most)
                 ops = run[phase + "_ops"]
+                moved, *ops = ops
+                self.assertEqual(moved["op"], "copies, fills")
                 self.assertEqual([op["op"] for op in ops], "embed norm+qkv rope+store attention output norm+swiglu down "
                                  "norm+logits".split())
                 for op in ops:
                     self.assertTrue(op["dispatches"] > 0 and op["bytes"] > 0, op)
-                    self.assertTrue(op["device_ms"] is None or (op["device_ms"] > 0 and op["percent_of_peak"] > 0), op)
-            self.assertEqual(sum(op["dispatches"] for op in run["decode_ops"]), run["dispatches_per_token"])
+                    if op["device_ms"] is None:
+                        continue
+                    self.assertTrue(op["percent_of_peak"] > 0, op)
+                    self.assertTrue(0 < op["device_ms_min"] <= op["device_ms"] <= op["device_ms_max"], op)
+            self.assertEqual(sum(op["dispatches"] for op in run["decode_ops"][1:]), run["dispatches_per_token"])
         self.assertEqual(bench["decode_tokens_per_s"], bench["runs"][0]["decode_tokens_per_s"])
 
 

@@ -124,7 +124,7 @@ vk_span harness_span(harness *h, uint64_t n_bytes) {
 }
 
 op_position harness_position(harness *h, uint32_t n_past) {
-    op_position position = {harness_span(h, sizeof n_past), n_past};
+    op_position position = {harness_span(h, sizeof n_past), n_past, n_past};
     *harness_words(position.n_past) = n_past;
     return position;
 }
