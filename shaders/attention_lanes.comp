@@ -23,6 +23,7 @@ layout(constant_id = 3) const uint STEP = 4; // STEP * HEAD_DIM / 8 is a multipl
 layout(constant_id = 4) const uint LANES = 8; // a power of two, at most the subgroup size
 #define SIZE gl_WorkGroupSize.x
 #include "attention.glsl"
+#include "attention_join.glsl"
 
 const uint LOADS = STEP * HEAD_DIM / 8 / LANES;
 
@@ -114,16 +115,5 @@ void main() {
             if (p.n_chunks > 1) records[record] = vec4(maximum[r], total[r], 0, 0);
         }
     }
-    if (p.n_chunks > 1) {
-        memoryBarrierBuffer();
-        subgroupBarrier();
-        uint before = 0;
-        if (gl_LocalInvocationID.x == 0) before = arrive();
-        if (subgroupShuffle(before, 0) == p.n_chunks - 1) {
-            memoryBarrierBuffer();
-            uint n_rows = min(LANES * ROWS, p.n_rows - first);
-            for (uint i = gl_LocalInvocationID.x; i < n_rows * PARTS; i += SIZE) join_chunks(first + i / PARTS, i % PARTS);
-            if (gl_LocalInvocationID.x == 0) forget_arrivals();
-        }
-    }
+    join_if_last(first, min(LANES * ROWS, p.n_rows - first));
 }

@@ -39,6 +39,13 @@ static shape shape_of_lanes(const vk_caps *caps, uint32_t head_dim, uint32_t n_r
     return (shape){lanes * rows, {size, head_dim, rows, step, lanes}, N_WORKGROUPS_CPU};
 }
 
+/* More rows and longer heads run out of registers, and of patience with the compiler. */
+static bool can_uniform(uint32_t head_dim) { return head_dim % 16 == 0 && head_dim <= 128; }
+static shape shape_of_uniform(uint32_t head_dim, uint32_t n_rows) {
+    uint32_t rows = min_u32(n_rows, head_dim <= 64 ? 4 : 2);
+    return (shape){rows, {8, head_dim, rows}, N_WORKGROUPS_CPU};
+}
+
 /* Each subgroup has rows of its own, at least those of one matrix. */
 static shape shape_of_coop(const vk_caps *caps, uint32_t head_dim) {
     const vk_coopmat_shape m = caps->coopmat_f16;
@@ -60,6 +67,7 @@ static bool can_coop(const vk_caps *caps, uint32_t head_dim) {
 static bool is_form(const shader_variant *v, const char *form) { return strncmp(v->name, form, strlen(form)) == 0; }
 
 static shape shape_of(const shader_variant *v, const vk_caps *caps, uint32_t head_dim, uint32_t n_rows, uint32_t n_kv) {
+    if (is_form(v, "attention_uniform")) return shape_of_uniform(head_dim, n_rows);
     if (is_form(v, "attention_lanes")) return shape_of_lanes(caps, head_dim, n_rows, n_kv);
     if (is_form(v, "attention_coop")) return shape_of_coop(caps, head_dim);
     if (is_form(v, "attention_split")) return (shape){min_u32(n_rows, 4), {128, head_dim, min_u32(n_rows, 4)}, N_WORKGROUPS};
@@ -74,6 +82,7 @@ typedef struct job {
 
 static bool can_attend(const shader_variant *v, const void *user) {
     const job *j = user;
+    if (is_form(v, "attention_uniform")) return can_uniform(j->head_dim);
     return !is_form(v, "attention_coop") || can_coop(j->caps, j->head_dim);
 }
 
@@ -139,6 +148,11 @@ static void attend(op_frame *f, op_rows qkv, const op_kv *kv, op_position positi
         uint32_t n_heads = min_u32(kv->heads_per_slice, kv->n_head_kv - push.first_head);
         // A row sees what stands before it, half of the pass on the average.
         double n_seen = (double)n_heads * (position.depth + t0 + (n_tokens + 1) / 2.0);
+        uint64_t k = vk_span_address(kv->k[slice]), v = vk_span_address(kv->v[slice]);
+        push.k_low = (uint32_t)k;
+        push.k_high = (uint32_t)(k >> 32);
+        push.v_low = (uint32_t)v;
+        push.v_high = (uint32_t)(v >> 32);
         bool partial = push.n_chunks > 1;
         op_frame_dispatch(f, &(op_dispatch){
                                  .kernel = kernel,

@@ -38,6 +38,7 @@ static const struct need {
     {"just_lanes8", has_just_eight_lanes},
     {"addresses", has_addresses},                  // buffer device addresses, and 64-bit integers to reckon with them
     {"scalar_loads", loads_scalars, .wish = true}, // what is the same for all lanes is loaded once, without a loop over the lanes
+    {"cheap_scalar_loads", loads_scalars}, // for forms that other drivers take a minute to compile
     {"coopmat", has_coopmat},                      // cooperative matrices of float16 added in float32
     {"int_dot", has_int_dot},                      // products of four bytes at a time, which may be emulated
     {"fast_dot", has_fast_dot, .wish = true},      // not emulated

@@ -11,8 +11,9 @@ struct attention_push {
     PUSH_UINT q_first_row, a_first_row;
     PUSH_UINT n_chunks, chunk;        // the context is cut in at most n_chunks of chunk positions
     PUSH_FLOAT scale;
+    PUSH_ADDRESS(k) PUSH_ADDRESS(v) // of the slice, for kernels that use them
 };
-PUSH_BYTES(attention_push, 48)
+PUSH_BYTES(attention_push, 64)
 
 // What stands before the records of partial results: how many workgroups have left theirs, for each block of rows of a KV head.
 #define ATTENTION_BLOCKS 4096
