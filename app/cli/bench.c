@@ -184,6 +184,13 @@ static bool measure(bench *b, const options *o) {
 
 static double percent(double part, double whole) { return whole > 0 ? 100 * part / whole : 0; }
 static json_t *measured(double value) { return value > 0 ? json_number(value) : json_null(); }
+/* More than the peak says that the peak is none (a cache's, a gather's), so there is no such part of it. */
+static json_t *part_of_peak(double value) { return value <= 100 ? measured(value) : json_null(); }
+
+static const char *peak_text(char text[16], double value) {
+    snprintf(text, 16, value > 0 && value <= 100 ? "%.1f" : "-", value);
+    return text;
+}
 
 /* The part of the roofline at which an op runs: the larger of the two, for that peak is the one in its way. */
 static double roofline_percent(const bench *b, const pum_op_time *t) {
@@ -206,7 +213,7 @@ static json_t *ops_json(const bench *b, const op_list *list) {
         json_object_set_new(op, "device_ms_max", measured(list->ms[i].max));
         json_object_set_new(op, "flop", json_number(t->flop));
         json_object_set_new(op, "bytes", json_number(t->bytes));
-        json_object_set_new(op, "percent_of_peak", measured(roofline_percent(b, t)));
+        json_object_set_new(op, "percent_of_peak", part_of_peak(roofline_percent(b, t)));
         json_array_append_new(all, op);
     }
     return all;
@@ -236,8 +243,9 @@ static void put_run(json_t *o, const bench *b, const options *opt, const bench_r
     json_object_set_new(o, "decode_gb_per_s", measured(r->decode_gb_per_s));
     json_object_set_new(o, "read_peak_gb_per_s", measured(b->peaks.read_gb_per_s));
     json_object_set_new(o, "multiply_peak_gflop_per_s", measured(b->peaks.multiply_gflop_per_s));
-    json_object_set_new(o, "decode_percent_of_peak", measured(percent(r->decode_gb_per_s, b->peaks.read_gb_per_s)));
-    json_object_set_new(o, "prefill_percent_of_peak", measured(percent(r->prefill_gflop_per_s, b->peaks.multiply_gflop_per_s)));
+    json_object_set_new(o, "decode_percent_of_peak", part_of_peak(percent(r->decode_gb_per_s, b->peaks.read_gb_per_s)));
+    json_object_set_new(o, "prefill_percent_of_peak",
+                        part_of_peak(percent(r->prefill_gflop_per_s, b->peaks.multiply_gflop_per_s)));
     json_object_set_new(o, "dispatches_per_token", json_integer(r->stats.dispatches_per_token));
     json_object_set_new(o, "barriers_per_token", json_integer(r->stats.barriers_per_token));
     json_object_set_new(o, "host_us_per_token", json_number(r->stats.host_us_per_token));
@@ -267,12 +275,14 @@ static void print_ops(const bench *b, const char *what, int depth, const op_list
     double all_ms = 0;
     for (int i = 0; i < list->n; i++) all_ms += list->ops[i].device_ms;
     printf("\n%s at depth %d, each dispatch alone: %.2f ms\n", what, depth, all_ms);
-    printf("%-14s %10s %9s %6s %9s %7s %6s\n", "op", "dispatches", "ms", "share%", "GFLOP/s", "GB/s", "peak%");
+    printf("%-14s %10s %27s %6s %9s %7s %6s\n", "op", "dispatches", "ms (min-max)", "share%", "GFLOP/s", "GB/s", "peak%");
     for (int i = 0; i < list->n; i++) {
         const pum_op_time *t = &list->ops[i];
         double s = t->device_ms / 1e3, per_s = s > 0 ? 1e-9 / s : 0;
-        printf("%-14s %10d %9.3f %6.1f %9.1f %7.2f %6.1f\n", t->op, t->n_dispatches, t->device_ms, percent(t->device_ms, all_ms),
-               t->flop * per_s, t->bytes * per_s, roofline_percent(b, t));
+        char peak[16];
+        printf("%-14s %10d %9.3f (%7.3f-%7.3f) %6.1f %9.1f %7.2f %6s\n", t->op, t->n_dispatches, t->device_ms, list->ms[i].min,
+               list->ms[i].max, percent(t->device_ms, all_ms), t->flop * per_s, t->bytes * per_s,
+               peak_text(peak, roofline_percent(b, t)));
     }
 }
 
@@ -287,10 +297,12 @@ static int print_table(const bench *b, const options *o) {
            "decode tok/s (min-max)", "GB/s", "peak%", "dispatches");
     for (int i = 0; i < o->n_depths; i++) {
         const bench_run *r = &b->runs[i];
-        printf("%8d  %8.2f (%.2f-%.2f) %9.1f %6.1f  %8.2f (%.2f-%.2f) %7.2f %6.1f  %u, %u barriers, host %.0f us\n", r->depth,
+        char multiply[16], read[16];
+        printf("%8d  %8.2f (%.2f-%.2f) %9.1f %6s  %8.2f (%.2f-%.2f) %7.2f %6s  %u, %u barriers, host %.0f us\n", r->depth,
                r->prefill.median, r->prefill.min, r->prefill.max, r->prefill_gflop_per_s,
-               percent(r->prefill_gflop_per_s, b->peaks.multiply_gflop_per_s), r->decode.median, r->decode.min, r->decode.max,
-               r->decode_gb_per_s, percent(r->decode_gb_per_s, b->peaks.read_gb_per_s), r->stats.dispatches_per_token,
+               peak_text(multiply, percent(r->prefill_gflop_per_s, b->peaks.multiply_gflop_per_s)), r->decode.median,
+               r->decode.min, r->decode.max, r->decode_gb_per_s,
+               peak_text(read, percent(r->decode_gb_per_s, b->peaks.read_gb_per_s)), r->stats.dispatches_per_token,
                r->stats.barriers_per_token, r->stats.host_us_per_token);
     }
     for (int i = 0; i < o->n_depths && o->ops; i++) {
