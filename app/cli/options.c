@@ -62,7 +62,7 @@ static const row rows[] = {
     {"--shape", TEXT, AT(shape), FOR_BENCH, 0, 0, "S", "random weights: 260k 15m 135m 360m 1.1b 3b 7b 13b"},
     {"--type", TEXT, AT(type), FOR_BENCH, 0, 0, "T", "tensor type of random weights; default Q4_0"},
     {"--type", TEXT, AT(only_type), FOR_DOCTOR, 0, 0, "T", "only the kernels for weights of a tensor type; default: all"},
-    {"--path", TEXT, AT(path), FOR_BENCH, 0, 0, "gpu, host on a CPU driver", "where tokens are chosen: gpu or host"},
+    {"--path", TEXT, AT(path), FOR_BENCH, 0, 0, "gpu|host", "where tokens are chosen; default gpu, host on a CPU driver"},
     {"--host-only", FLAG, AT(host_only), FOR_BENCH, 0, 0, NULL,
      "for devices that accept work and do nothing: no peaks, no results"},
     {"--ops", FLAG, AT(ops), FOR_BENCH, 0, 0, NULL, "how long each op takes, and how near that is to the device's peaks"},
