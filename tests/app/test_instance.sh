@@ -50,6 +50,8 @@ active() { [ "$(xdotool getactivewindow 2>/dev/null)" = "$1" ]; }
 
 openbox >/dev/null 2>&1 &
 pids+=($!)
+# A window that is mapped while the window manager starts may wait for it in vain.
+eventually xdotool get_num_desktops >/dev/null 2>&1
 mkdir -p "$HOME/models"
 cp "$model" "$HOME/models/first.gguf"
 cp "$model" "$HOME/models/second one.gguf"
