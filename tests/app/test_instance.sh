@@ -3,15 +3,10 @@
 #   test_instance.sh PROGRAM MODEL
 set -u
 program=$1 model=$2
+. "$(dirname "$0")/checks.sh"
 
-skip() {
-    echo "skipped: $*"
-    exit 77
-}
 if [ -z "${PUMICE_IN_XVFB:-}" ]; then
-    for tool in xvfb-run xdotool openbox; do
-        command -v $tool >/dev/null || skip "$tool is not installed"
-    done
+    need_tools xvfb-run xdotool openbox
     [ -e "$model" ] || skip "$model is not there"
     "${program%-chat}" devices 2>/dev/null | grep -q '^\*' || skip "no Vulkan device"
     home=$(mktemp -d)
@@ -23,35 +18,14 @@ if [ -z "${PUMICE_IN_XVFB:-}" ]; then
     exit $?
 fi
 
-failures=0
-pids=()
-stop_all() { for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done; }
 trap stop_all EXIT
-check() { # check WHAT COMMAND…
-    local what=$1
-    shift
-    if "$@"; then echo "ok: $what"; else
-        echo "FAILED: $what"
-        failures=$((failures + 1))
-    fi
-}
-eventually() {
-    for _ in $(seq 150); do
-        "$@" && return 0
-        sleep 0.2
-    done
-    return 1
-}
 windows() { [ "$(xdotool search --onlyvisible --name '^Pumice$' 2>/dev/null | wc -l)" = "$1" ]; }
 # A file that is mapped has been loaded: the window keeps its model's file open.
 has_open() { grep -qF "$1" "/proc/$2/maps"; }
 listens() { [ -S "$XDG_RUNTIME_DIR/pumice-chat-$DISPLAY.sock" ]; }
 active() { [ "$(xdotool getactivewindow 2>/dev/null)" = "$1" ]; }
 
-openbox >/dev/null 2>&1 &
-pids+=($!)
-# A window that is mapped while the window manager starts may wait for it in vain.
-eventually xdotool get_num_desktops >/dev/null 2>&1
+start_window_manager
 mkdir -p "$HOME/models"
 cp "$model" "$HOME/models/first.gguf"
 cp "$model" "$HOME/models/second one.gguf"

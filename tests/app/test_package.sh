@@ -3,25 +3,11 @@
 #   test_package.sh BUILD MODEL
 set -u
 build=$1 model=$2
+. "$(dirname "$0")/checks.sh"
 
-skip() {
-    echo "skipped: $*"
-    exit 77
-}
-for tool in cpack dpkg dpkg-deb dpkg-shlibdeps fakeroot strip; do
-    command -v $tool >/dev/null || skip "$tool is not installed"
-done
+need_tools cpack dpkg dpkg-deb dpkg-shlibdeps fakeroot strip
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
-failures=0
-check() { # check WHAT COMMAND…
-    local what=$1
-    shift
-    if "$@"; then echo "ok: $what"; else
-        echo "FAILED: $what"
-        failures=$((failures + 1))
-    fi
-}
 
 (cd "$build" && cpack -G DEB -B "$scratch/made") >"$scratch/log" 2>&1 || {
     cat "$scratch/log"

@@ -4,15 +4,10 @@
 # What was said is read as a person would get it: Ctrl+Shift+C, then the clipboard.
 set -u
 program=$1 model=$2
+. "$(dirname "$0")/checks.sh"
 
-skip() {
-    echo "skipped: $*"
-    exit 77
-}
 if [ -z "${PUMICE_IN_XVFB:-}" ]; then
-    for tool in xvfb-run xdotool xclip openbox import identify dbus-run-session ibus-daemon; do
-        command -v $tool >/dev/null || skip "$tool is not installed"
-    done
+    need_tools xvfb-run xdotool xclip openbox import identify dbus-run-session ibus-daemon
     [ -e "$model" ] || skip "$model is not there"
     "${program%-chat}" devices 2>/dev/null | grep -q '^\*' || skip "no Vulkan device"
     home=$(mktemp -d)
@@ -23,26 +18,7 @@ if [ -z "${PUMICE_IN_XVFB:-}" ]; then
     exit $?
 fi
 
-failures=0
-pids=()
-stop_all() { for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done; }
 trap stop_all EXIT
-check() { # check WHAT COMMAND…
-    local what=$1
-    shift
-    if "$@"; then echo "ok: $what"; else
-        echo "FAILED: $what"
-        failures=$((failures + 1))
-    fi
-}
-# Waits up to a minute for a command to succeed.
-eventually() {
-    for _ in $(seq 300); do
-        "$@" && return 0
-        sleep 0.2
-    done
-    return 1
-}
 chat_text() {
     xdotool key ctrl+shift+c
     sleep 0.2
@@ -52,8 +28,7 @@ has() { chat_text | grep -qF -- "$1"; }
 lacks() { ! has "$1"; }
 answers() { [ "$(chat_text | grep -c '^\*\*Pumice\*\*')" = "$1" ]; }
 
-openbox >/dev/null 2>&1 &
-pids+=($!)
+start_window_manager
 export XMODIFIERS=@im=ibus SDL_IM_MODULE=ibus GTK_IM_MODULE=ibus
 ibus-daemon -x -r --panel disable >/dev/null 2>&1 &
 pids+=($!)

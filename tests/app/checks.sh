@@ -1,0 +1,34 @@
+# What the tests written for a shell share; to be sourced. `failures` counts, and is what a test should look at in the end.
+failures=0
+pids=()
+skip() {
+    echo "skipped: $*"
+    exit 77
+}
+need_tools() {
+    local tool
+    for tool in "$@"; do command -v "$tool" >/dev/null || skip "$tool is not installed"; done
+}
+check() { # check WHAT COMMAND…
+    local what=$1
+    shift
+    if "$@"; then echo "ok: $what"; else
+        echo "FAILED: $what"
+        failures=$((failures + 1))
+    fi
+}
+# Waits up to a minute for a command to succeed.
+eventually() {
+    for _ in $(seq 300); do
+        "$@" && return 0
+        sleep 0.2
+    done
+    return 1
+}
+stop_all() { for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null; done; }
+start_window_manager() {
+    openbox >/dev/null 2>&1 &
+    pids+=($!)
+    # A window that is mapped while it starts may wait for it in vain.
+    eventually xdotool get_num_desktops >/dev/null 2>&1
+}
