@@ -5,7 +5,7 @@ set -u
 build=$1 model=$2
 . "$(dirname "$0")/checks.sh"
 
-need_tools cpack dpkg dpkg-deb dpkg-shlibdeps fakeroot strip
+need_tools cpack file dpkg dpkg-deb dpkg-shlibdeps fakeroot strip
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
