@@ -1,4 +1,4 @@
-// y[t,:] = W x[t,:] for CPU drivers; see matmul.glsl.
+// y[t,:] = W x[t,:], or with NORM W (x[t,:] * norm / rms(x[t,:])), for CPU drivers; see matmul.glsl.
 //
 // A barrier and shared memory cost more there than they save, and every load is a loop over the lanes. The workgroup is one subgroup;
 // each lane owns ROWS rows (times MATS) and TOKENS tokens, whose sums stay in registers:
@@ -17,17 +17,27 @@
 layout(local_size_x_id = 0) in; // the subgroup size
 layout(constant_id = 1) const uint ROWS = 1;
 layout(constant_id = 2) const uint TOKENS = 16;
+layout(constant_id = 3) const uint NORM = 0;
 #define SIZE gl_WorkGroupSize.x
 #include "matmul.glsl"
+
+float over_lanes(float value) {
+    float sum = 0;
+    [[unroll]] for (uint i = 0; i < SIZE; i++) sum += subgroupShuffle(value, i);
+    return sum;
+}
 
 void main() {
     const uint LOADS = SIZE < 8 ? 8 / SIZE : 1; // loads of four columns that make a group
     uint lane = gl_LocalInvocationID.x, token0 = gl_WorkGroupID.y * TOKENS;
     uint row[ROWS], x_at[TOKENS];
-    float sum[MATS * ROWS * TOKENS];
+    float sum[MATS * ROWS * TOKENS], squares[TOKENS];
     // Past the end the last row and token are repeated, and not stored.
     [[unroll]] for (uint r = 0; r < ROWS; r++) row[r] = min((gl_WorkGroupID.x * ROWS + r) * SIZE + lane, p.n_rows - 1);
-    [[unroll]] for (uint t = 0; t < TOKENS; t++) x_at[t] = (p.x_offset + min(token0 + t, p.n_tokens - 1) * p.n_cols) / 4;
+    [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+        x_at[t] = (p.x_offset + min(token0 + t, p.n_tokens - 1) * p.n_cols) / 4;
+        squares[t] = 0;
+    }
     [[unroll]] for (uint i = 0; i < MATS * ROWS * TOKENS; i++) sum[i] = 0;
 
     uint n4 = p.n_cols / 4, n_groups = (p.n_cols + 31) / 32, group = 0;
@@ -45,6 +55,10 @@ void main() {
                 // Weights past the end are zero; x is read inside its row all the same, where it is finite.
                 uint four = min(8 * group + j * SIZE + lane, n4 - 1);
                 vec4 mine = x4[x_at[t] + four];
+                if (NORM != 0) {
+                    squares[t] += 8 * group + j * SIZE + lane < n4 ? dot(mine, mine) : 0;
+                    mine *= norm4[four];
+                }
                 [[unroll]] for (uint c = 0; c < 32 / LOADS; c++) {
                     float value = subgroupShuffle(mine[c % 4], c / 4);
                     uint column = j * (32 / LOADS) + c;
@@ -54,16 +68,15 @@ void main() {
         }
     } while (++group < n_groups);
 
-    [[unroll]] for (uint r = 0; r < ROWS; r++) {
-        uint out_row = (gl_WorkGroupID.x * ROWS + r) * SIZE + lane;
-        [[unroll]] for (uint t = 0; t < TOKENS; t++) {
-            if (out_row < p.n_rows && token0 + t < p.n_tokens) {
+    [[unroll]] for (uint t = 0; t < TOKENS; t++) {
+        float factor = NORM != 0 ? 1 / sqrt(over_lanes(squares[t]) / float(p.n_cols) + p.eps) : 1;
+        [[unroll]] for (uint r = 0; r < ROWS; r++) {
+            uint out_row = (gl_WorkGroupID.x * ROWS + r) * SIZE + lane;
+            float a = sum[r * TOKENS + t] * factor;
 #ifdef SWIGLU
-                store(out_row, token0 + t, silu(sum[r * TOKENS + t]) * sum[(ROWS + r) * TOKENS + t]);
-#else
-                store(out_row, token0 + t, sum[r * TOKENS + t]);
+            a = silu(a) * (sum[(ROWS + r) * TOKENS + t] * factor);
 #endif
-            }
+            if (out_row < p.n_rows && token0 + t < p.n_tokens) store(out_row, token0 + t, a);
         }
     }
 }

@@ -163,7 +163,7 @@ static void attend(op_frame *f, op_rows qkv, const op_kv *kv, op_position positi
                                  .push_bytes = sizeof push,
                                  .groups = {n_blocks, n_heads, push.n_chunks},
                                  .cost_flop = 4 * n_rows * n_seen * kv->head_dim,
-                                 .cost_bytes = 2 * n_seen * n_blocks * (double)op_kv_position_bytes(kv->type, kv->head_dim),
+                                 .cost_bytes = 2 * n_seen * (double)op_kv_position_bytes(kv->type, kv->head_dim),
                              });
     }
 }

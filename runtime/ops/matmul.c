@@ -47,7 +47,7 @@ static shape shape_of_uniform(const job *j) {
 static shape shape_of_lanes(const job *j) {
     uint32_t tokens = j->n_tokens == 1 ? 1 : j->n_tokens <= 4 ? 4 : 16;
     uint32_t rows = (tokens == 1 ? 4 : 2) / j->n_mats, lanes = j->caps->subgroup_size;
-    return (shape){lanes * rows, tokens, {lanes, rows, tokens}, 3, 0};
+    return (shape){lanes * rows, tokens, {lanes, rows, tokens, j->norm}, 4, 0};
 }
 
 static shape shape_of_tile(const job *j) { return (shape){64 / j->n_mats, 32, {0}, 0, 0}; }
@@ -117,7 +117,7 @@ typedef struct kernel_form {
     bool norms; ///< can apply the norm to few tokens
 } kernel_form;
 static const kernel_form forms[] = {
-    {"_uniform_", shape_of_uniform, blocks_only, true},   {"_lanes_", shape_of_lanes, fours_only, false},
+    {"_uniform_", shape_of_uniform, blocks_only, true},   {"_lanes_", shape_of_lanes, fours_only, true},
     {"_coop_", shape_of_coop, anything, false},           {"matvec_dot_", shape_of_matvec_dot, blocks_only, true},
     {"_dot_", shape_of_tile, blocks_only, false},         {"_tile_", shape_of_tile, anything, false},
     {"_subgroup_", shape_of_subgroup, blocks_only, true}, {"_blocks_", shape_of_blocks, blocks_only, true},

@@ -65,6 +65,7 @@ layout(binding = 0) readonly buffer w0_block { uint w0_words[]; };
 layout(binding = 1) readonly buffer w1_block { uint w1_words[]; };
 layout(binding = 2) readonly buffer x_block { float x[]; };
 layout(binding = 2) readonly buffer x4_block { vec4 x4[]; };
+layout(binding = 4) readonly buffer norm_block { vec4 norm4[]; };
 
 #define WORDS w0_words
 #define LOAD16 load16_w0
