@@ -6,20 +6,29 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-enum { RUN_BYTES = 4 << 20 };
+enum {
+    RUN_BYTES = 4 << 20,
+    AHEAD_BYTES = 64 << 20, ///< of the file that the system is asked to read before they are needed
+};
 
 uint32_t llama_rows_at_once(uint64_t row_bytes) {
     uint64_t n = RUN_BYTES / row_bytes / OP_LAYOUT_ROWS * OP_LAYOUT_ROWS;
     return n ? (uint32_t)n : OP_LAYOUT_ROWS;
 }
 
+/* A place among all rows of all slots. */
+typedef struct cursor {
+    uint32_t slot, row;
+    uint64_t n_bytes; ///< of the file, before it
+} cursor;
+
 /* Reading, repacking, and taking the device's pages from the system cost about the same: threads that each do all of it for one
- * run of rows after another keep the disk and the cores busy. */
+ * run of rows after another keep the cores busy, and the disk reads ahead of them. */
 typedef struct loader {
     llama_weights *weights;
     const gguf *file;
     pthread_mutex_t lock; ///< of what follows
-    uint32_t slot, row;   ///< the next run
+    cursor next, ahead;   ///< the next run to load, and to ask the system for
     uint64_t done;        ///< bytes
     pum_status status;    ///< of the first failure, which ends all
     pum_error error;
@@ -39,13 +48,12 @@ typedef struct run {
     uint64_t offset, n_bytes; ///< in the tensor
 } run;
 
-/* false: none is left, or something has failed. */
-static bool take(loader *l, run *r) {
-    pthread_mutex_lock(&l->lock);
+/* The run at a cursor, which goes on behind it. false: none is left, or something has failed. */
+static bool advance(loader *l, cursor *at, run *r) {
     const llama_config *config = &l->weights->config;
     bool found = false;
-    while (!found && l->status == PUM_OK && l->slot < llama_n_slots(config)) {
-        *r = (run){.slot = llama_slot(config, l->weights, l->slot), .row = l->row};
+    while (!found && l->status == PUM_OK && at->slot < llama_n_slots(config)) {
+        *r = (run){.slot = llama_slot(config, l->weights, at->slot), .row = at->row};
         l->status = llama_slot_find(l->file, &r->slot, &r->tensor, &l->error);
         if (l->status != PUM_OK) break;
         found = r->tensor != NULL;
@@ -54,9 +62,24 @@ static bool take(loader *l, run *r) {
         r->n_rows = left < step ? left : step;
         r->offset = r->row * row_bytes;
         r->n_bytes = r->n_rows * row_bytes;
-        l->row += r->n_rows;
-        if (!found || l->row == r->slot.n_rows) l->slot++, l->row = 0;
+        at->row += r->n_rows;
+        at->n_bytes += r->n_bytes;
+        if (!found || at->row == r->slot.n_rows) at->slot++, at->row = 0;
     }
+    return found;
+}
+
+/* Asking does not wait for the disk. */
+static void read_ahead(loader *l) {
+    run r;
+    while (l->ahead.n_bytes < l->next.n_bytes + AHEAD_BYTES && advance(l, &l->ahead, &r))
+        gguf_will_need(l->file, r.tensor, r.offset, r.n_bytes);
+}
+
+static bool take(loader *l, run *r) {
+    pthread_mutex_lock(&l->lock);
+    read_ahead(l);
+    bool found = advance(l, &l->next, r);
     pthread_mutex_unlock(&l->lock);
     return found;
 }
@@ -90,7 +113,6 @@ static bool step(worker *w) {
     run r;
     if (!take(l, &r)) return false;
     pum_error error;
-    gguf_will_need(l->file, r.tensor, r.offset, r.n_bytes);
     pum_status status = (r.slot.is_vector ? send_vector : send_rows)(l->weights, w->lane, &r, &error);
     gguf_done_with(l->file, r.tensor, r.offset, r.n_bytes);
     finish(l, &r, status, &error);
