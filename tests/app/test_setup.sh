@@ -59,34 +59,58 @@ need never here || fail "sudo: exit status $?"
 expect "sudo env DEBIAN_FRONTEND=noninteractive apt-get install -yq --no-install-recommends never"
 expect "went on"
 
-# The shader compiler: pip is a stand-in that makes what the file says, or fails.
-for name in rm mkdir chmod touch; do ln -s "$(command -v $name)" "$folder/bin/$name"; done
-cat >"$folder/bin/python3" <<'END'
+# The shader compiler: apt-get knows an archive or none and makes a package or fails, and dpkg-deb unpacks what `works` says.
+for name in rm mkdir chmod touch grep; do ln -s "$(command -v $name)" "$folder/bin/$name"; done
+cat >"$folder/bin/apt-get" <<'END'
 #!/bin/sh
-while [ "$1" != --target ]; do shift; done
-[ -e "$0.works" ] || exit 1
-mkdir -p "$2/cmeel.prefix/bin"
-for name in glslangValidator spirv-val; do
-    printf '#!/bin/sh\necho "$LD_LIBRARY_PATH"\n. "%s"\n' "$0.works" >"$2/cmeel.prefix/bin/$name"
-    chmod +x "$2/cmeel.prefix/bin/$name"
-done
+echo "apt-get $*"
+case "$*" in
+indextargets*) cat "$0.archives" ;;
+"update --print-uris") [ ! -e "$0.uris" ] || cat "$0.uris" ;;
+*update) ;;
+*download*) grep -q ' some-archive/debian ' ../sources.list && [ -e "$0.works" ] && : >some.deb ;;
+*) exit 1 ;;
+esac
 END
-chmod +x "$folder/bin/python3"
+cat >"$folder/bin/dpkg-deb" <<'END'
+#!/bin/sh
+case "$*" in "-x "*some.deb*) ;; *) exit 1 ;; esac
+mkdir -p "$3/usr/bin" "$3/usr/lib/some-linux-gnu" "$3/usr/share/doc"
+cp "${0%/*}/apt-get.works" "$3/usr/lib/some-linux-gnu/ld-linux-some.so.2"
+chmod +x "$3/usr/lib/some-linux-gnu/ld-linux-some.so.2"
+END
+ln -s "$(command -v cp)" "$folder/bin/cp"
+chmod +x "$folder/bin/apt-get" "$folder/bin/dpkg-deb"
 tools() {
     # shellcheck disable=SC2016 # expanded by the inner shell
     (cd "$folder" && env -i PATH="$folder/bin" bash -euo pipefail -c '. "$0/tools/setup.sh"; shader_tools; echo went on' "$root") >"$folder/out" 2>&1
 }
+echo 'Other main other-archive' >"$folder/bin/apt-get.archives"
+tools || fail "no archive for the shader compiler: exit status $?"
+expect "without the kernels that it does not know"
+grep -qF "expected a Debian archive" "$folder/build/shader-tools.log" || fail "expected the log to say that no archive is known"
+echo 'Debian main some-archive/debian' >>"$folder/bin/apt-get.archives"
 tools || fail "no network for the shader compiler: exit status $?"
 expect "without the kernels that it does not know"
 expect "went on"
-echo 'exit 127' >"$folder/bin/python3.works"
+printf '#!/bin/sh\nexit 127\n' >"$folder/bin/apt-get.works"
 tools || fail "a shader compiler that does not run: exit status $?"
 expect "does not run here"
 [ ! -e "$folder/build/shader-tools/bin/glslangValidator" ] || fail "expected a compiler that does not run to be left out"
-echo : >"$folder/bin/python3.works"
+printf '#!/bin/sh\necho "$@"\n' >"$folder/bin/apt-get.works"
 tools || fail "a shader compiler: exit status $?"
-case $("$folder/build/shader-tools/bin/spirv-val") in */cmeel.prefix/lib) ;; *) fail "expected the program to be given its libraries" ;; esac
-rm "$folder/bin/python3"
+grep -q 'download .*glslang-tools' "$folder/build/shader-tools.log" || fail "expected the compiler to be asked for"
+case $("$folder/build/shader-tools/bin/spirv-val" --an "option") in
+"--library-path "*"/usr/lib/some-linux-gnu "*"/usr/bin/spirv-val --an option") ;;
+*) fail "expected the program to be given its libraries and options" ;;
+esac
+[ ! -e "$folder/build/shader-tools/trixie/usr/share" ] || fail "expected nothing but programs and libraries"
+rm -r "$folder/build" "$folder/bin/apt-get.archives"
+: >"$folder/bin/apt-get.archives"
+echo "'some-archive/debian/dists/some/InRelease' some 0" >"$folder/bin/apt-get.uris"
+tools || fail "a shader compiler, where apt has no lists: exit status $?"
+[ -e "$folder/build/shader-tools/.ready" ] || fail "expected the archive to be found in what apt would fetch"
+rm "$folder/bin/apt-get"
 tools || fail "the second time: exit status $?"
 if grep -q getting "$folder/out"; then fail "expected the compiler to stay"; fi
 echo "installs what is missing"
