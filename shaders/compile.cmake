@@ -1,14 +1,14 @@
-# One shader: GLSL → SPIR-V → spirv-val → C. Run by the build as a script, with NAME, SOURCE, DEFINES, INCLUDE, OUT.
+# One shader: GLSL → SPIR-V → spirv-val → C. Run by the build as a script, with NAME, SOURCE, DEFINES, TARGET, INCLUDE, OUT.
 set(flags "")
 foreach(define IN LISTS DEFINES)
   list(APPEND flags -D${define})
 endforeach()
-execute_process(COMMAND ${GLSLANG} -V --target-env vulkan1.1 -I${INCLUDE} ${flags} --depfile ${OUT}.spv.d -o ${OUT}.spv ${SOURCE}
+execute_process(COMMAND ${GLSLANG} -V --target-env ${TARGET} -I${INCLUDE} ${flags} --depfile ${OUT}.spv.d -o ${OUT}.spv ${SOURCE}
   RESULT_VARIABLE failed OUTPUT_VARIABLE log ERROR_VARIABLE log)
 if(failed OR log MATCHES "WARNING|ERROR")
   message(FATAL_ERROR "${NAME} (${SOURCE}; ${DEFINES}) does not compile cleanly:\n${log}")
 endif()
-execute_process(COMMAND ${SPIRV_VAL} --target-env vulkan1.1 ${OUT}.spv RESULT_VARIABLE failed OUTPUT_VARIABLE log ERROR_VARIABLE log)
+execute_process(COMMAND ${SPIRV_VAL} --target-env ${TARGET} ${OUT}.spv RESULT_VARIABLE failed OUTPUT_VARIABLE log ERROR_VARIABLE log)
 if(failed)
   message(FATAL_ERROR "${NAME} (${SOURCE}): spirv-val refuses it:\n${log}")
 endif()

@@ -1,7 +1,8 @@
 # The shader compilers of this machine, and what they can do.
 #
 # A word of a row's needs with a file probes/WORD.comp asks something of the compiler too: it must make valid SPIR-V of that file. Each
-# row is built by the first compiler that can. SPIR-V is the same whoever made it.
+# row is built by the first compiler that can. SPIR-V is the same whoever made it. It is that of Vulkan 1.1, or of the version that is among
+# the needs.
 set(PUMICE_SHADER_TOOLS ${CMAKE_SOURCE_DIR}/build/shader-tools CACHE PATH
   "Folder with a newer glslang and spirv-val, made by tools/chat and tools/test")
 
@@ -38,13 +39,16 @@ foreach(probe IN LISTS probes)
   list(APPEND probed_words ${word})
   foreach(i IN LISTS compilers)
     set(spv ${CMAKE_CURRENT_BINARY_DIR}/probe_${word}_${i}.spv)
-    execute_process(COMMAND ${GLSLANG_${i}} -V --target-env vulkan1.1 -o ${spv} ${probe} RESULT_VARIABLE failed OUTPUT_QUIET ERROR_QUIET)
-    if(NOT failed)
-      execute_process(COMMAND ${SPIRV_VAL_${i}} --target-env vulkan1.1 ${spv} RESULT_VARIABLE failed OUTPUT_QUIET ERROR_QUIET)
-    endif()
-    if(NOT failed)
-      list(APPEND CAN_${i} ${word})
-    endif()
+    foreach(target vulkan1.1 vulkan1.3)
+      execute_process(COMMAND ${GLSLANG_${i}} -V --target-env ${target} -o ${spv} ${probe} RESULT_VARIABLE failed OUTPUT_QUIET ERROR_QUIET)
+      if(NOT failed)
+        execute_process(COMMAND ${SPIRV_VAL_${i}} --target-env ${target} ${spv} RESULT_VARIABLE failed OUTPUT_QUIET ERROR_QUIET)
+      endif()
+      if(NOT failed)
+        list(APPEND CAN_${i} ${word})
+        break()
+      endif()
+    endforeach()
   endforeach()
 endforeach()
 

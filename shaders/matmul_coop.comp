@@ -13,8 +13,7 @@
 //           │   1   │   3   │
 //           └───────┴───────┘
 //
-// A half of the shared memory holds a line of 32 columns for each slot, then for each token. 8 columns are a uvec4. At the end the sums
-// go through it to y.
+// At the end the sums go through the shared memory to y. See matmul_halves.glsl for what it holds.
 #version 450
 #extension GL_GOOGLE_include_directive : require
 #extension GL_EXT_control_flow_attributes : require
@@ -36,44 +35,10 @@ layout(constant_id = 7) const uint GRID = 2; // subgroups along the slots
 #include "matmul.glsl"
 
 const uint SUB_SLOTS = SLOTS / GRID, SUB_TOKENS = TOKENS / (THREADS / SUBGROUP / GRID);
-const uint LINE = 32 / 8 + 1, HALF = (SLOTS + TOKENS) * LINE; // the step of one more keeps the lines apart in the banks
-shared uvec4 tile[2 * HALF];
 
-void load_weights(uint group, uint to) {
-    uint slot0 = gl_WorkGroupID.x * SLOTS, last = p.n_rows * MATS - 1;
-    [[unroll]] for (uint i = 0; i < 2 * SLOTS; i += THREADS) {
-        uint unit = i + gl_LocalInvocationID.x, line = unit % SLOTS, half16 = unit / SLOTS;
-        if (half16 < 2) {
-            uint slot = min(slot0 + line, last);
-            vec4 v[4];
-            load16(slot % MATS, slot / MATS, 2 * group + half16, v);
-            tile[to + line * LINE + 2 * half16] = half8(v[0], v[1]);
-            tile[to + line * LINE + 2 * half16 + 1] = half8(v[2], v[3]);
-        }
-    }
-}
-
-void load_x(uint group, uint to) {
-    uint token0 = gl_WorkGroupID.y * TOKENS;
-    bool fours = p.n_cols % 4 == 0 && p.x_offset % 4 == 0;
-    [[unroll]] for (uint i = 0; i < 4 * TOKENS; i += THREADS) {
-        uint unit = i + gl_LocalInvocationID.x, line = unit / 4, col = group * 32 + unit % 4 * 8;
-        if (line < TOKENS) {
-            uint at = p.x_offset + min(token0 + line, p.n_tokens - 1) * p.n_cols + col;
-            vec4 a = vec4(0), b = vec4(0);
-            if (fours) {
-                if (col < p.n_cols) a = x4[at / 4];
-                if (col + 4 < p.n_cols) b = x4[at / 4 + 1];
-            } else {
-                [[unroll]] for (uint c = 0; c < 4; c++) {
-                    if (col + c < p.n_cols) a[c] = x[at + c];
-                    if (col + 4 + c < p.n_cols) b[c] = x[at + 4 + c];
-                }
-            }
-            tile[to + (SLOTS + line) * LINE + unit % 4] = half8(a, b);
-        }
-    }
-}
+uint mat_of(uint slot) { return slot % MATS; }
+uint row_of(uint slot) { return min((gl_WorkGroupID.x * SLOTS + slot) / MATS, p.n_rows - 1); }
+#include "matmul_halves.glsl"
 
 #define SUMS coopmat<float, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator>
 const uint M_TILES = SUB_SLOTS / M, N_TILES = SUB_TOKENS / N;

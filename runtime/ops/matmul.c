@@ -104,6 +104,31 @@ static shape shape_of_coop(const job *j) {
     return (shape){slots / j->n_mats, tokens, {n_subgroups * lanes, lanes, m.m, m.n, m.k, slots, tokens, grid}, 8, lanes};
 }
 
+/* The largest tile that shared memory holds, with at most 64 sums for an invocation. The workgroup's matrices are one part; those
+ * of subgroups a grid that is as square as their steps allow. */
+static shape shape_of_coop2(const job *j) {
+    enum { SCOPE_WORKGROUP = 2, SCOPE_SUBGROUP = 3, BYTES_OF_LINES = 2 * 80 }; // the last: of the kernel's tile
+    static const struct { uint32_t slots, tokens; } tiles[] = {{128, 128}, {128, 64}, {64, 32}};
+    const vk_flexible_coopmat m = j->caps->coopmat2_f16;
+    uint32_t threads = m.invocations ? m.invocations : 128, lanes = j->caps->subgroup_size, i = j->n_tokens <= 32 ? 2 : 0;
+    while (i < 2 && ((tiles[i].slots + tiles[i].tokens) * BYTES_OF_LINES > m.shared_bytes ||
+                     tiles[i].slots * tiles[i].tokens > 64 * threads))
+        i++;
+    uint32_t slots = tiles[i].slots, tokens = tiles[i].tokens, rows = slots / j->n_mats, grid_rows = 1, grid_tokens = 1;
+    if (m.invocations) return (shape){rows, tokens, {threads, SCOPE_WORKGROUP, slots, tokens, 1, 1}, 6, 0};
+    while (grid_rows * grid_tokens < threads / lanes) {
+        bool more_rows = rows / grid_rows >= 2 * m.m, more_tokens = tokens / grid_tokens >= 2 * m.n;
+        if (more_rows && (rows / grid_rows >= tokens / grid_tokens || !more_tokens))
+            grid_rows *= 2;
+        else if (more_tokens)
+            grid_tokens *= 2;
+        else
+            break;
+    }
+    return (shape){
+        rows, tokens, {grid_rows * grid_tokens * lanes, SCOPE_SUBGROUP, slots, tokens, grid_rows, grid_tokens}, 6, lanes};
+}
+
 /* Fewer than eight rows are not interleaved in eights. */
 static bool blocks_only(const op_tensor *w) { return w->n_cols % 32 == 0 && w->slices[w->n_slices - 1].n_rows >= 8; }
 static bool fours_only(const op_tensor *w) { return w->n_cols % 4 == 0; }
@@ -117,10 +142,15 @@ typedef struct kernel_form {
     bool norms; ///< can apply the norm to few tokens
 } kernel_form;
 static const kernel_form forms[] = {
-    {"_uniform_", shape_of_uniform, blocks_only, true},   {"_lanes_", shape_of_lanes, fours_only, true},
-    {"_coop_", shape_of_coop, anything, false},           {"matvec_dot_", shape_of_matvec_dot, blocks_only, true},
-    {"_dot_", shape_of_tile, blocks_only, false},         {"_tile_", shape_of_tile, anything, false},
-    {"_subgroup_", shape_of_subgroup, blocks_only, true}, {"_blocks_", shape_of_blocks, blocks_only, true},
+    {"_uniform_", shape_of_uniform, blocks_only, true},
+    {"_lanes_", shape_of_lanes, fours_only, true},
+    {"_coop_", shape_of_coop, anything, false},
+    {"_coop2_", shape_of_coop2, anything, false},
+    {"matvec_dot_", shape_of_matvec_dot, blocks_only, true},
+    {"_dot_", shape_of_tile, blocks_only, false},
+    {"_tile_", shape_of_tile, anything, false},
+    {"_subgroup_", shape_of_subgroup, blocks_only, true},
+    {"_blocks_", shape_of_blocks, blocks_only, true},
     {"matvec_", shape_of_matvec, anything, false},
 };
 

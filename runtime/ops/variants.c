@@ -21,6 +21,16 @@ static bool has_coopmat(const vk_caps *c) {
            c->subgroup_size <= c->subgroup_max && c->subgroup_size <= 128;
 }
 
+/* The same promise, unless the matrices are those of the workgroup, which are laid out by the driver alone; and room for a tile.
+ */
+static bool has_wide_coopmat(const vk_caps *c) { return c->coopmat2_f16.invocations > 0; }
+static bool has_coopmat2(const vk_caps *c) {
+    bool sized = has_wide_coopmat(c) || (c->subgroup_size >= c->subgroup_min && c->subgroup_size <= c->subgroup_max);
+    return c->coopmat2_f16.m && c->fp16 && c->memory_model && sized && c->subgroup_size <= 128 &&
+           c->coopmat2_f16.shared_bytes >= 16384 && c->coopmat2_f16.invocations <= c->max_invocations;
+}
+static bool has_vulkan_1_3(const vk_caps *c) { return c->vulkan_1_3; }
+
 static bool has_int_dot(const vk_caps *c) { return c->int_dot; }
 static bool has_fast_dot(const vk_caps *c) { return c->int8_dot; }
 
@@ -38,10 +48,13 @@ static const struct need {
     {"just_lanes8", has_just_eight_lanes},
     {"addresses", has_addresses},                  // buffer device addresses, and 64-bit integers to reckon with them
     {"scalar_loads", loads_scalars, .wish = true}, // what is the same for all lanes is loaded once, without a loop over the lanes
-    {"cheap_scalar_loads", loads_scalars}, // for forms that other drivers take a minute to compile
+    {"cheap_scalar_loads", loads_scalars},         // for forms that other drivers take a minute to compile
     {"coopmat", has_coopmat},                      // cooperative matrices of float16 added in float32
-    {"int_dot", has_int_dot},                      // products of four bytes at a time, which may be emulated
-    {"fast_dot", has_fast_dot, .wish = true},      // not emulated
+    {"coopmat2", has_coopmat2}, // those of VK_NV_cooperative_matrix2: of flexible sizes, with functions of each element
+    {"wide_coopmat", has_wide_coopmat, .wish = true}, // of the whole workgroup; else nothing is known to be gained by coopmat2
+    {"vulkan1.3", has_vulkan_1_3},                    // whose SPIR-V the kernel is, because the compiler makes no older
+    {"int_dot", has_int_dot},                         // products of four bytes at a time, which may be emulated
+    {"fast_dot", has_fast_dot, .wish = true},         // not emulated
     {"subgroup_arithmetic", has_subgroup_arithmetic},
     {"subgroup_ballot", has_subgroup_ballot},
     {"subgroup_shuffle", has_subgroup_shuffle},

@@ -53,6 +53,8 @@ static void enable(vk_features *f, const offered *o, const char *extension, uint
 
 /* Of VK_KHR_cooperative_matrix, which headers before 1.3.255 do not know. */
 enum { COOPERATIVE_MATRIX_FEATURES = 1000506000, COOPERATIVE_MATRIX_ROW = 1000506001 };
+/* Of VK_NV_cooperative_matrix2. */
+enum { COOPERATIVE_MATRIX2_FEATURES = 1000593000, FLEXIBLE_MATRIX_ROW = 1000593001, COOPERATIVE_MATRIX2_PROPERTIES = 1000593002 };
 
 /* One optional feature structure: where it is offered it is asked for, and its extension is enabled. */
 typedef struct feature_row {
@@ -79,7 +81,10 @@ static const feature_row feature_rows[] = {
      offsetof(vk_features, subgroup_size)},
     {"VK_KHR_pipeline_executable_properties", 0, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PIPELINE_EXECUTABLE_PROPERTIES_FEATURES_KHR,
      offsetof(vk_features, executable)},
+    {"VK_KHR_maintenance4", VK_API_VERSION_1_3, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_FEATURES,
+     offsetof(vk_features, maintenance4)},
     {"VK_KHR_cooperative_matrix", 0, (VkStructureType)COOPERATIVE_MATRIX_FEATURES, offsetof(vk_features, coopmat)},
+    {"VK_NV_cooperative_matrix2", 0, (VkStructureType)COOPERATIVE_MATRIX2_FEATURES, offsetof(vk_features, coopmat2)},
 };
 
 static void read_features(VkPhysicalDevice physical, const offered *o, vk_features *f) {
@@ -97,6 +102,7 @@ static void read_features(VkPhysicalDevice physical, const offered *o, vk_featur
     VkBool32 int64 = f->core.features.shaderInt64, int16 = f->core.features.shaderInt16;
     f->core.features = (VkPhysicalDeviceFeatures){.shaderInt64 = int64, .shaderInt16 = int16};
     f->coopmat.robust_buffer_access = VK_FALSE;
+    f->coopmat2.reductions = f->coopmat2.conversions = f->coopmat2.tensor_addressing = f->coopmat2.block_loads = VK_FALSE;
     f->address.bufferDeviceAddressCaptureReplay = f->address.bufferDeviceAddressMultiDevice = VK_FALSE;
     if (has(o, "VK_EXT_memory_budget")) f->extensions[f->n_extensions++] = "VK_EXT_memory_budget";
 }
@@ -161,7 +167,12 @@ static void read_dot(const offered *o, VkPhysicalDevice physical, const vk_featu
 
 /* ---- cooperative matrices */
 
-enum { COMPONENT_FLOAT16 = 0, COMPONENT_FLOAT32 = 1, SCOPE_SUBGROUP = 3 }; // of VkComponentTypeKHR and VkScopeKHR
+enum {
+    COMPONENT_FLOAT16 = 0,
+    COMPONENT_FLOAT32 = 1,
+    SCOPE_WORKGROUP = 2,
+    SCOPE_SUBGROUP = 3
+}; // of VkComponentTypeKHR and VkScopeKHR
 
 static bool is_side(uint32_t n) { return n >= 8 && n <= 32 && (n & (n - 1)) == 0; }
 
@@ -193,6 +204,51 @@ static vk_coopmat_shape read_coopmat_f16(VkPhysicalDevice physical) {
     VkResult result = list(physical, &n, rows);
     vk_coopmat_shape shape = {0};
     if (result == VK_SUCCESS || result == VK_INCOMPLETE) shape = vk_choose_coopmat_f16(rows, n);
+    free(rows);
+    return shape;
+}
+
+/* Sides of which the kernels' tiles are multiples. */
+static bool is_step(uint32_t n) { return n >= 1 && n <= 32 && (n & (n - 1)) == 0; }
+
+vk_flexible_coopmat vk_choose_coopmat2_f16(const vk_flexible_matrix_row *rows, uint32_t n_rows, bool workgroup) {
+    vk_flexible_coopmat best = {0};
+    for (uint32_t i = 0; i < n_rows; i++) {
+        const vk_flexible_matrix_row *r = &rows[i];
+        bool types = r->a_type == COMPONENT_FLOAT16 && r->b_type == COMPONENT_FLOAT16 && r->c_type == COMPONENT_FLOAT32 &&
+                     r->result_type == COMPONENT_FLOAT32;
+        bool of_workgroup = workgroup && r->scope == SCOPE_WORKGROUP && is_step(r->invocations / 8) && r->invocations % 8 == 0;
+        if (!types || r->saturating || !is_step(r->m) || !is_step(r->n) || !is_step(r->k)) continue;
+        if (!of_workgroup && r->scope != SCOPE_SUBGROUP) continue;
+        uint32_t invocations = of_workgroup ? r->invocations : 0;
+        if (best.m == 0 || invocations > best.invocations) best = (vk_flexible_coopmat){r->m, r->n, r->k, invocations, 0};
+    }
+    return best;
+}
+
+/* As above: without an answer there are none. */
+static vk_flexible_coopmat read_coopmat2_f16(VkPhysicalDevice physical, const vk_features *f) {
+    typedef VkResult(VKAPI_PTR * list_rows)(VkPhysicalDevice, uint32_t *, vk_flexible_matrix_row *);
+    enum { MAX_ROWS = 256, MAX_DIMENSION = 128 }; // the latter: of the kernels
+    VkInstance instance;
+    if (!f->coopmat2.flexible_dimensions || !f->coopmat2.per_element_operations) return (vk_flexible_coopmat){0};
+    if (vk_instance_get(&instance, NULL) != PUM_OK) return (vk_flexible_coopmat){0};
+    list_rows list =
+        (list_rows)vkGetInstanceProcAddr(instance, "vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV");
+    vk_flexible_matrix_row *rows = list ? calloc(MAX_ROWS, sizeof *rows) : NULL;
+    if (!rows) return (vk_flexible_coopmat){0};
+    for (uint32_t i = 0; i < MAX_ROWS; i++) rows[i].type = (VkStructureType)FLEXIBLE_MATRIX_ROW;
+    uint32_t n = MAX_ROWS;
+    VkResult result = list(physical, &n, rows);
+    vk_cooperative_matrix2_properties limits = {.type = (VkStructureType)COOPERATIVE_MATRIX2_PROPERTIES};
+    VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &limits};
+    vkGetPhysicalDeviceProperties2(physical, &properties);
+    uint32_t shared = properties.properties.limits.maxComputeSharedMemorySize, reserved = limits.reserved_shared_bytes;
+    vk_flexible_coopmat shape = {0};
+    if ((result == VK_SUCCESS || result == VK_INCOMPLETE) && limits.max_dimension >= MAX_DIMENSION)
+        shape = vk_choose_coopmat2_f16(rows, n, f->coopmat2.workgroup_scope && reserved < shared);
+    if (shape.invocations > limits.max_workgroup_size) shape = vk_choose_coopmat2_f16(rows, n, false);
+    shape.shared_bytes = shape.invocations ? shared - reserved : shared;
     free(rows);
     return shape;
 }
@@ -281,6 +337,8 @@ pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *f
     caps->memory_model = features->memory_model.vulkanMemoryModel;
     caps->coopmat = features->coopmat.cooperative_matrix;
     if (caps->coopmat) caps->coopmat_f16 = read_coopmat_f16(physical);
+    if (caps->coopmat) caps->coopmat2_f16 = read_coopmat2_f16(physical, features);
+    caps->vulkan_1_3 = o.version >= VK_API_VERSION_1_3 && features->maintenance4.maintenance4;
     caps->memory_budget = has(&o, "VK_EXT_memory_budget");
     caps->pipeline_statistics = features->executable.pipelineExecutableInfo;
     caps->host_visible = is_host_visible(physical);

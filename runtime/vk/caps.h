@@ -11,6 +11,31 @@ typedef struct vk_cooperative_matrix_features {
     VkBool32 cooperative_matrix, robust_buffer_access;
 } vk_cooperative_matrix_features;
 
+/// VK_NV_cooperative_matrix2, which headers before 1.3.300 do not know.
+typedef struct vk_cooperative_matrix2_features {
+    VkStructureType type;
+    void *next;
+    VkBool32 workgroup_scope, flexible_dimensions, reductions, conversions, per_element_operations, tensor_addressing,
+        block_loads;
+} vk_cooperative_matrix2_features;
+
+typedef struct vk_cooperative_matrix2_properties {
+    VkStructureType type;
+    void *next;
+    uint32_t max_workgroup_size, max_dimension, reserved_shared_bytes; ///< the first and last: with matrices of a workgroup
+} vk_cooperative_matrix2_properties;
+
+/// One row of what vkGetPhysicalDeviceCooperativeMatrixFlexibleDimensionsPropertiesNV lists.
+typedef struct vk_flexible_matrix_row {
+    VkStructureType type;
+    void *next;
+    uint32_t m, n, k;
+    int32_t a_type, b_type, c_type, result_type; ///< VkComponentTypeKHR
+    VkBool32 saturating;
+    int32_t scope; ///< VkScopeKHR
+    uint32_t invocations;
+} vk_flexible_matrix_row;
+
 /// One row of what vkGetPhysicalDeviceCooperativeMatrixPropertiesKHR lists.
 typedef struct vk_cooperative_matrix_row {
     VkStructureType type;
@@ -32,7 +57,9 @@ typedef struct vk_features {
     VkPhysicalDeviceVulkanMemoryModelFeatures memory_model;
     VkPhysicalDeviceSubgroupSizeControlFeatures subgroup_size;
     VkPhysicalDevicePipelineExecutablePropertiesFeaturesKHR executable;
+    VkPhysicalDeviceMaintenance4Features maintenance4;
     vk_cooperative_matrix_features coopmat;
+    vk_cooperative_matrix2_features coopmat2;
     const char *extensions[16];
     uint32_t n_extensions;
 } vk_features;
@@ -42,6 +69,9 @@ pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *f
 /// Of a device's list the shape for float16 inputs and float32 sums: 16 x 16 x 16, or else the largest of at most 32 on each
 /// side.
 vk_coopmat_shape vk_choose_coopmat_f16(const vk_cooperative_matrix_row *rows, uint32_t n_rows);
+/// Of a device's list the row for float16 inputs and float32 sums whose matrices are those of the largest workgroup of at most
+/// 256 invocations (workgroup: whether the device has such), or else of a subgroup. shared_bytes is left 0.
+vk_flexible_coopmat vk_choose_coopmat2_f16(const vk_flexible_matrix_row *rows, uint32_t n_rows, bool workgroup);
 /// The index of the best compute queue family, or -1: one that has no graphics, if there is such a one. *timestamp_bits: how many
 /// bits of its timestamps count, 0 when it has none.
 int vk_compute_family(VkPhysicalDevice physical, uint32_t *timestamp_bits);

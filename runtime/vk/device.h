@@ -17,6 +17,13 @@ typedef struct vk_coopmat_shape {
     uint32_t m, n, k; ///< powers of two; all 0: none
 } vk_coopmat_shape;
 
+/// Cooperative matrices whose sizes are multiples of these (VK_NV_cooperative_matrix2).
+typedef struct vk_flexible_coopmat {
+    uint32_t m, n, k;      ///< powers of two of at most 32; all 0: none
+    uint32_t invocations;  ///< of the workgroup, whose matrices they are; 0: those of a subgroup
+    uint32_t shared_bytes; ///< of a workgroup's memory that a kernel with them has
+} vk_flexible_coopmat;
+
 /// What a device can do, filled once. Every kernel states its needs against this.
 typedef struct vk_caps {
     char name[256], driver[256], driver_version[256];
@@ -34,11 +41,13 @@ typedef struct vk_caps {
     uint32_t subgroup_min, subgroup_max; ///< sizes that a pipeline can be promised; both 0 without that feature
     bool subgroup_arithmetic, subgroup_ballot, subgroup_shuffle, subgroup_clustered; ///< in compute shaders; ballot has broadcast
     bool fp16, int8, int16, int64, storage16, storage8, int_dot, int8_dot, buffer_address, coopmat, memory_model;
-    vk_coopmat_shape coopmat_f16; ///< for the matrices of a subgroup, float16 times float16 added in float32
-    bool memory_budget;           ///< VK_EXT_memory_budget
-    bool pipeline_statistics;     ///< VK_KHR_pipeline_executable_properties
-    bool host_visible;            ///< all of the device's memory is: buffers of VK_USE_DEVICE come mapped
-    float timestamp_ns;           ///< of one timestamp tick; 0: no timestamps
+    bool vulkan_1_3;                  ///< with its SPIR-V, whose workgroups may have a size that is a constant of the pipeline
+    vk_coopmat_shape coopmat_f16;     ///< for the matrices of a subgroup, float16 times float16 added in float32
+    vk_flexible_coopmat coopmat2_f16; ///< likewise, with functions of each element
+    bool memory_budget;               ///< VK_EXT_memory_budget
+    bool pipeline_statistics;         ///< VK_KHR_pipeline_executable_properties
+    bool host_visible;                ///< all of the device's memory is: buffers of VK_USE_DEVICE come mapped
+    float timestamp_ns;               ///< of one timestamp tick; 0: no timestamps
 } vk_caps;
 
 /// An opened device with one compute queue. Any thread may use it; what touches the queue is serialised inside.

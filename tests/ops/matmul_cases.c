@@ -54,7 +54,7 @@ matmul_case matmul_case_large(tensor_type type) {
     return (matmul_case){.type = type, .n_rows = 257, .n_cols = cols_of_case(type, 2), .n_tokens = 129, .skip_x = 1};
 }
 
-bool matmul_case_is_coop(const harness *h) { return h->variant && strstr(h->variant, "_coop_"); }
+bool matmul_case_is_coop(const harness *h) { return h->variant && strstr(h->variant, "_coop"); }
 
 bool matmul_case_suits(const harness *h, const matmul_case *c) { return !matmul_case_is_coop(h) || c->n_tokens > 8; }
 

@@ -174,11 +174,13 @@ static void test_caps(void **state) {
     assert_true(c->subgroup_size >= 1 && c->subgroup_min <= c->subgroup_max);
     const vk_coopmat_shape *m = &c->coopmat_f16;
     assert_true(m->m == 0 || (c->coopmat && m->m >= 8 && m->n >= 8 && m->k >= 8));
+    const vk_flexible_coopmat *flexible = &c->coopmat2_f16;
+    assert_true(flexible->m == 0 || (c->coopmat && flexible->shared_bytes > 0 && flexible->shared_bytes <= c->max_shared_bytes));
     assert_true(vk_device_available_bytes(dev) > 0);
-    printf("    %s, %s %s, subgroups of %u (%u to %u)%s%s%s%s%s%s\n", c->name, c->driver, c->driver_version, c->subgroup_size,
+    printf("    %s, %s %s, subgroups of %u (%u to %u)%s%s%s%s%s%s%s\n", c->name, c->driver, c->driver_version, c->subgroup_size,
            c->subgroup_min, c->subgroup_max, c->host_visible ? ", host-visible" : "", c->fp16 ? ", fp16" : "",
            c->storage16 ? ", 16-bit" : "", c->int8_dot ? ", dot" : "", c->coopmat ? ", matrix" : "",
-           c->memory_budget ? ", budget" : "");
+           c->coopmat2_f16.m ? ", flexible matrix" : "", c->memory_budget ? ", budget" : "");
 }
 
 /* Lists as drivers have them. */
@@ -202,6 +204,32 @@ static void test_coopmat_choice(void **state) {
                                                   ROW(16, 16, 0, F16, F32, SUBGROUP),   ROW(16, 16, 16, F16, F16, SUBGROUP)};
     assert_int_equal(vk_choose_coopmat_f16(unusable, 6).m, 0);
     assert_int_equal(vk_choose_coopmat_f16(NULL, 0).m, 0);
+#undef ROW
+}
+
+/* Flexible ones: those of a workgroup where the device has such, of as many invocations as the kernels have. */
+static void test_coopmat2_choice(void **state) {
+    (void)state;
+    enum { F16, F32, S8 = 3, S32 = 5, SUBGROUP = 3, WORKGROUP = 2 };
+#define ROW(m, n, k, a, c, s, invocations)                                                                                       \
+    { 0, NULL, m, n, k, a, a, c, c, VK_FALSE, s, invocations }
+    const vk_flexible_matrix_row several[] = {
+        ROW(16, 8, 16, F16, F32, SUBGROUP, 0),     ROW(32, 16, 16, F16, F16, WORKGROUP, 128),
+        ROW(32, 16, 16, F16, F32, WORKGROUP, 128), ROW(32, 32, 16, F16, F32, WORKGROUP, 256),
+        ROW(64, 32, 16, F16, F32, WORKGROUP, 512), ROW(32, 32, 32, S8, S32, WORKGROUP, 256)};
+    vk_flexible_coopmat found = vk_choose_coopmat2_f16(several, 6, true);
+    assert_true(found.m == 32 && found.n == 32 && found.k == 16 && found.invocations == 256);
+    found = vk_choose_coopmat2_f16(several, 3, true);
+    assert_true(found.m == 32 && found.n == 16 && found.k == 16 && found.invocations == 128);
+    found = vk_choose_coopmat2_f16(several, 6, false);
+    assert_true(found.m == 16 && found.n == 8 && found.k == 16 && found.invocations == 0);
+    const vk_flexible_matrix_row unusable[] = {
+        ROW(32, 32, 16, F16, F32, WORKGROUP, 96), ROW(32, 32, 16, F16, F32, WORKGROUP, 0),
+        ROW(64, 16, 16, F16, F32, SUBGROUP, 0),   ROW(16, 24, 16, F16, F32, SUBGROUP, 0),
+        ROW(16, 16, 64, F16, F32, SUBGROUP, 0),   ROW(0, 16, 16, F16, F32, SUBGROUP, 0),
+        ROW(16, 16, 16, F16, F16, SUBGROUP, 0),   ROW(32, 32, 16, F16, F32, WORKGROUP, 512)};
+    assert_int_equal(vk_choose_coopmat2_f16(unusable, 8, true).m, 0);
+    assert_int_equal(vk_choose_coopmat2_f16(NULL, 0, true).m, 0);
 #undef ROW
 }
 
@@ -846,6 +874,7 @@ static bool layer_is_missing(void) {
 
 static const struct CMUnitTest choosing[] = {
     cmocka_unit_test(test_coopmat_choice),
+    cmocka_unit_test(test_coopmat2_choice),
     cmocka_unit_test(test_list),
     cmocka_unit_test(test_default_is_no_cpu_beside_a_gpu),
     cmocka_unit_test(test_unknown_names),
