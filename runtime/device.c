@@ -6,6 +6,7 @@
 #include "vk/pipeline_cache.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 pum_status pum_devices(pum_device_info *infos, int capacity, int *n_devices, pum_error *err) {
     return vk_devices(infos, capacity, n_devices, err);
@@ -21,6 +22,7 @@ pum_status pum_device_open_with(const pum_device_params *params, pum_device **de
     if (status == PUM_OK && p.cache_folder) vk_pipeline_cache_open(d->vk, p.cache_folder);
     if (status == PUM_OK) status = op_kernels_create(d->vk, &d->kernels, err);
     if (status == PUM_OK) status = check_table_create(&d->table, err);
+    if (status == PUM_OK && p.cache_folder) d->folder = strdup(p.cache_folder);
     if (status == PUM_OK && p.cache_folder) d->table_path = check_table_file(d->vk, p.cache_folder);
     if (d->table_path && check_table_read(d->table, d->vk, d->table_path)) check_table_apply(d->table, d->kernels, p.tune);
     d->params = p;
@@ -43,6 +45,7 @@ void pum_device_destroy(pum_device **device) {
     op_kernels_destroy(&d->kernels);
     check_table_destroy(&d->table);
     free(d->table_path);
+    free(d->folder);
     if (d->vk) vk_pipeline_cache_save(d->vk);
     vk_device_close(&d->vk);
     pthread_mutex_destroy(&d->lock);
@@ -52,23 +55,42 @@ void pum_device_destroy(pum_device **device) {
 
 /* ---- checking and timing its kernels */
 
+pum_status device_checks_begin(pum_device *d, device_checks *checks, pum_error *err) {
+    pum_error error;
+    *checks = (device_checks){0};
+    pum_status status = check_apart_create(d->vk, &(check_apart_params){.folder = d->folder}, &checks->apart, &error);
+    if (status == PUM_OK) checks->runner = check_there(checks->apart);
+    if (status == PUM_OK) return status;
+    if (status != PUM_ERR_UNSUPPORTED) return pum_fail(err, status, "%s", error.message);
+    base_log(PUM_LOG_INFO, "kernels are checked in this process, which a bad one can take down: %s", error.message);
+    if ((status = checker_create(d->vk, &checks->here, err)) == PUM_OK) checks->runner = check_here(checks->here);
+    return status;
+}
+
+void device_checks_end(device_checks *checks) {
+    check_apart_destroy(&checks->apart);
+    checker_destroy(&checks->here);
+}
+
 static pum_status tune(pum_device *d, const check_needs *needs, pum_error *err) {
-    static const double most_s = 8, most_s_cpu = 4;
-    checker *c;
-    pum_status status = checker_create(d->vk, &c, err);
+    static const double most_s = 8, most_s_cpu = 40;
+    device_checks checks;
+    pum_status status = device_checks_begin(d, &checks, err);
     if (status != PUM_OK) return status;
     check_tune_params params = {
         .needs = needs,
-        .n_repeats = 2,
-        .n_cases = 2,
+        .n_repeats = 50,
         .most_s = d->vk->caps.type == PUM_DEVICE_CPU ? most_s_cpu : most_s,
         .progress = d->params.tune_progress,
         .user = d->params.tune_user,
     };
-    status = check_tune(c, &params, d->table, err);
+    status = check_tune(&checks.runner, &params, d->table, err);
     check_table_apply(d->table, d->kernels, true);
-    if (d->table_path) check_table_write(d->table, d->vk, d->table_path); // a variant that has lost the device is not tried again
-    checker_destroy(&c);
+    if (d->table_path) check_table_write(d->table, d->vk, d->table_path); // of one that was stopped as far as it came
+    bool apart = checks.apart;
+    device_checks_end(&checks);
+    // What the child has compiled need not be compiled again. Nobody makes kernels now: who would waits for the lock.
+    if (apart && d->folder && op_kernels_count(d->kernels) == 0) vk_pipeline_cache_open(d->vk, d->folder);
     return status;
 }
 

@@ -2,6 +2,7 @@
 #ifndef RUNTIME_DEVICE_H
 #define RUNTIME_DEVICE_H
 
+#include "check/apart.h"
 #include "check/tune.h"
 
 struct pum_device {
@@ -9,6 +10,7 @@ struct pum_device {
     op_kernels *kernels;
     pthread_mutex_t lock; ///< of the table
     check_table *table;   ///< what is known of its kernels
+    char *folder;         ///< of caches, or NULL
     char *table_path;     ///< or NULL
     pum_device_params params;
 };
@@ -16,5 +18,14 @@ struct pum_device {
 /// At the first use, if it was opened for that: checks and times the kernels that a model needs. Nothing here is a failure but an
 /// abort: then the table's order stays. Any thread.
 pum_status device_tune(pum_device *device, const check_needs *needs, pum_error *err);
+
+/// Who checks its kernels: a child process, or this one where there can be none, which the log says.
+typedef struct device_checks {
+    check_apart *apart;
+    checker *here;
+    check_runner runner;
+} device_checks;
+pum_status device_checks_begin(pum_device *device, device_checks *checks, pum_error *err);
+void device_checks_end(device_checks *checks);
 
 #endif

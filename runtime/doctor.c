@@ -55,21 +55,22 @@ static void fill(pum_device *d, const check_job *jobs, size_t n_jobs, pum_device
 
 static pum_status check_all(pum_device *d, const pum_device_check_params *p, const check_needs *needs, pum_device_report *report,
                             pum_error *err) {
-    checker *c;
-    pum_status status = checker_create(d->vk, &c, err);
+    device_checks checks;
+    pum_status status = device_checks_begin(d, &checks, err);
     if (status != PUM_OK) return status;
     check_tune_params params = {.needs = needs,
                                 .n_repeats = p->full ? FULL_REPEATS : QUICK_REPEATS,
                                 .n_cases = p->full ? 0 : QUICK_CASES,
                                 .progress = p->progress,
                                 .user = p->user};
-    status = check_tune(c, &params, d->table, err);
+    status = check_tune(&checks.runner, &params, d->table, err);
     pum_error error;
-    if (status == PUM_OK && check_model(c, d->table, needs, &report->mean_kl, &report->mean_kl_limit, &error) != PUM_OK) {
+    if (status == PUM_OK &&
+        check_model(&checks.runner, d->kernels, d->table, needs, &report->mean_kl, &report->mean_kl_limit, &error) != PUM_OK) {
         base_log(PUM_LOG_WARNING, "no tiny model can run: %s", error.message);
         report->mean_kl = NAN;
     }
-    checker_destroy(&c);
+    device_checks_end(&checks);
     check_table_apply(d->table, d->kernels, true);
     if (d->table_path) check_table_write(d->table, d->vk, d->table_path); // of one that was stopped as far as it came
     return status;

@@ -198,6 +198,11 @@ PUM_API pum_status pum_device_check(pum_device *device, const pum_device_check_p
                                     pum_error *err);
 PUM_API void pum_device_report_destroy(pum_device_report **report);
 
+/// What the program libexec/pumice/pumice-check does, which the library starts to check kernels where a crash or a hang does no
+/// harm: it obeys what comes from `in` and answers to `out` (the two ends may be one socket). Ends the whole process when the
+/// other side goes away. For a process of its own, on systems where programs cannot be started. Returns an exit status.
+PUM_API int pum_check_serve(int in, int out);
+
 /// What the driver's compiler made of a kernel. -1: the driver does not tell.
 typedef struct pum_kernel_report {
     const char *op, *variant; ///< static storage

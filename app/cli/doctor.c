@@ -9,8 +9,10 @@ static const char *const verdict_names[] = {"none", "ok", "wrong", "unrepeatable
 static const char *const device_verdict_names[] = {"ok", "partly", "unusable"};
 
 static bool on_progress(void *user, uint64_t done, uint64_t total) {
+    static bool said;
     (void)user;
-    if (done == 0) engine_notice("checking %llu kernels on this device", (unsigned long long)total);
+    if (!said) engine_notice("checking %llu kernels on this device", (unsigned long long)(total - done));
+    said = true;
     return !engine_interrupted();
 }
 

@@ -36,16 +36,18 @@ bool engine_open_file(engine *e, const options *o) {
 }
 
 static bool on_tune(void *user, uint64_t done, uint64_t total) {
-    (void)user;
-    if (done == 0)
+    bool *said = user; // it is called again and again
+    if (!*said)
         engine_notice("checking and timing %llu kernels on this device, once; this takes some seconds",
-                      (unsigned long long)total);
+                      (unsigned long long)(total - done));
+    *said = true;
     return true;
 }
 
 bool engine_open_device(engine *e, const options *o) {
+    static bool said;
     pum_error err;
-    if (devices_open(o->device, !o->no_tune, on_tune, NULL, &e->device, &err) != PUM_OK) return engine_error(&err);
+    if (devices_open(o->device, !o->no_tune, on_tune, &said, &e->device, &err) != PUM_OK) return engine_error(&err);
     pum_device_info info;
     pum_device_get_info(e->device, &info);
     if (info.type == PUM_DEVICE_CPU) engine_notice("running on the CPU driver %s: right, but much slower than a GPU", info.name);

@@ -22,6 +22,8 @@ void check_case_end(check_case *c) {
     arena_free(&c->host);
 }
 
+size_t check_case_bytes(const check_case *c) { return c->used + GUARD_BYTES; }
+
 pum_status check_case_doubles(check_case *c, size_t n, double **values, pum_error *err) {
     *values = arena_alloc(&c->host, n ? n : 1, sizeof **values);
     return *values ? PUM_OK : pum_fail_memory(err, "checking kernels", n * sizeof **values);

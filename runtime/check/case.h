@@ -75,6 +75,8 @@ enum { CASE_MAPPED_BYTES = 4 << 20 };
 /// After c is zeroed and has its kernels, random and for_timing.
 pum_status check_case_begin(check_case *c, pum_error *err);
 void check_case_end(check_case *c);
+/// How many bytes of `mapped` the rows of the case and the guards around them take.
+size_t check_case_bytes(const check_case *c);
 /// Host memory to the end of the case.
 pum_status check_case_doubles(check_case *c, size_t n, double **values, pum_error *err);
 pum_status check_case_span(check_case *c, uint64_t n_bytes, vk_span *span, pum_error *err);

@@ -17,10 +17,10 @@ enum { ONE = 1 << OP_ONE, FEW = 1 << OP_FEW, MANY = 1 << OP_MANY };
 
 /* The longer of two prefixes comes first. */
 static const check_kind kinds[] = {
-    {"matvec_swiglu_", "matmul_swiglu_", ONE | FEW, true, 4, false, check_make_product},
-    {"matvec_", "matmul_", ONE | FEW, true, 4, false, check_make_product},
-    {"matmul_swiglu_", "matvec_swiglu_", MANY, true, 4, false, check_make_product},
-    {"matmul_", "matvec_", MANY, true, 4, false, check_make_product},
+    {"matvec_swiglu_", "matmul_swiglu_", ONE | FEW, true, 6, false, check_make_product},
+    {"matvec_", "matmul_", ONE | FEW, true, 6, false, check_make_product},
+    {"matmul_swiglu_", "matvec_swiglu_", MANY, true, 6, false, check_make_product},
+    {"matmul_", "matvec_", MANY, true, 6, false, check_make_product},
     {"embed_", NULL, MANY, true, 3, true, check_make_embed},
     {"rmsnorm", NULL, MANY, false, 4, false, check_make_rmsnorm},
     {"rope_store", NULL, MANY, false, 3, false, check_make_rope_store},
@@ -98,6 +98,8 @@ enum { SEED = 20260623 };
 struct checker {
     op_kernels *kernels;
     op_frame *frame;
+    check_watch_fn watch; ///< or NULL
+    void *watch_user;
     check_case timed; ///< that of the job that was timed last: its weights serve all variants
     check_job timed_job;
 };
@@ -123,6 +125,17 @@ void checker_destroy(checker **destroyed) {
 
 op_kernels *checker_kernels(checker *c) { return c->kernels; }
 
+void checker_watch(checker *c, check_watch_fn watch, void *user) {
+    c->watch = watch;
+    c->watch_user = user;
+}
+
+const shader_variant *check_find_variant(const char *name) {
+    for (size_t i = 0; i < n_shader_variants; i++)
+        if (strcmp(shader_variants[i].name, name) == 0) return &shader_variants[i];
+    return NULL;
+}
+
 static pum_status make_case(checker *c, const check_job *job, uint32_t i, bool for_timing, check_case *made, pum_error *err) {
     *made = (check_case){.kernels = c->kernels, .random = SEED + i, .for_timing = for_timing};
     pum_status status = check_case_begin(made, err);
@@ -139,6 +152,7 @@ static void force(checker *c, const check_job *job, const char *variant) {
 }
 
 static pum_status run(checker *c, const check_case *k, pum_error *err) {
+    if (c->watch && !c->watch(c->watch_user, k->what)) return pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
     op_frame_begin(c->frame, NULL);
     k->record(k, c->frame);
     return op_frame_end(c->frame, err);
@@ -183,9 +197,10 @@ static void copy_outputs(const check_case *k, char *to, const char *from, bool s
 static pum_status run_case(checker *c, const check_case *k, const check_precision *p, uint32_t n_repeats, char *initial,
                            char *first, check_result *result, pum_error *err) {
     char *mapped = k->mapped.buffer.mapped;
+    size_t n_used = check_case_bytes(k); // all of it is looked at once
     memcpy(initial, mapped, CASE_MAPPED_BYTES);
     for (uint32_t r = 0; r < n_repeats; r++) {
-        if (r > 0) memcpy(mapped, initial, CASE_MAPPED_BYTES);
+        if (r > 0) memcpy(mapped, initial, n_used);
         pum_status status = run(c, k, err);
         if (status != PUM_OK) return status;
         if (r == 0) {
@@ -200,7 +215,7 @@ static pum_status run_case(checker *c, const check_case *k, const check_precisio
             }
         } else {
             copy_outputs(k, mapped, initial, true);
-            if (result->verdict == PUM_VERDICT_OK && memcmp(mapped, first, CASE_MAPPED_BYTES) != 0) {
+            if (result->verdict == PUM_VERDICT_OK && memcmp(mapped, first, n_used) != 0) {
                 result->verdict = PUM_VERDICT_UNREPEATABLE;
                 snprintf(result->message, sizeof result->message, "%s: run %u gave other bits than the first", k->what, r + 1);
             }
@@ -211,15 +226,17 @@ static pum_status run_case(checker *c, const check_case *k, const check_precisio
 }
 
 static bool is_memory(pum_status status) { return status == PUM_ERR_MEMORY || status == PUM_ERR_DEVICE_MEMORY; }
-static bool ends_the_check(pum_status status) { return is_memory(status) || status == PUM_ERR_DEVICE_LOST; }
+static bool says_nothing(pum_status status) { return is_memory(status) || status == PUM_ERR_ABORTED; } // about the kernel
+static bool ends_the_check(pum_status status) { return says_nothing(status) || status == PUM_ERR_DEVICE_LOST; }
 
 /* What its roundings cost a model. The variant is forced. */
 static pum_status check_kl(checker *c, const check_job *job, const shader_variant *variant, const check_precision *precision,
                            check_result *result, pum_error *err) {
     pum_error error;
+    if (c->watch && !c->watch(c->watch_user, "a tiny model")) return pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
     pum_status status = check_tiny_kl(c->kernels, job->type, &result->mean_kl, &error);
-    if (is_memory(status)) result->verdict = PUM_VERDICT_NONE;
-    if (is_memory(status)) return pum_fail(err, status, "%s: %s", variant->name, error.message);
+    if (says_nothing(status)) result->verdict = PUM_VERDICT_NONE;
+    if (says_nothing(status)) return pum_fail(err, status, "%s: %s", variant->name, error.message);
     if (status == PUM_OK && result->mean_kl <= precision->max_kl) return PUM_OK;
     result->verdict = status == PUM_OK ? PUM_VERDICT_WRONG : PUM_VERDICT_FAILED;
     if (status == PUM_OK)
@@ -255,8 +272,8 @@ pum_status check_variant(checker *c, const check_job *job, const shader_variant 
         }
         if (ran == PUM_ERR_UNSUPPORTED) continue; // a form need not do every shape
         if (ends_the_check(ran)) status = pum_fail(err, ran, "%s: %s", variant->name, error.message);
-        if (is_memory(ran)) part.verdict = PUM_VERDICT_NONE; // that says nothing about the kernel
-        if (ran != PUM_OK && !is_memory(ran)) {
+        if (says_nothing(ran)) part.verdict = PUM_VERDICT_NONE;
+        if (ran != PUM_OK && !says_nothing(ran)) {
             part.verdict = PUM_VERDICT_FAILED;
             snprintf(part.message, sizeof part.message, "%.199s", error.message);
         }
@@ -336,7 +353,7 @@ pum_status check_time(checker *c, const check_job *job, const shader_variant *va
     if (status == PUM_ERR_DEVICE) status = sample(c, &c->timed, enough_us, &result->time_us, &error);
     force(c, job, NULL);
     if (status == PUM_OK || status == PUM_ERR_UNSUPPORTED) return PUM_OK; // a form need not do this shape
-    if (!is_memory(status)) {
+    if (!says_nothing(status)) {
         result->verdict = PUM_VERDICT_FAILED;
         snprintf(result->message, sizeof result->message, "%.199s", error.message);
     }

@@ -1,6 +1,6 @@
 /* Whether the kernels of a device are right, and how fast they are: each variant beside a plain reference in double, on the
  * device itself. One check of one variant is one call without any state outside of its checker, so that a process of its own can
- * make it. */
+ * make it: runner.h. */
 #ifndef CHECK_CHECK_H
 #define CHECK_CHECK_H
 
@@ -37,9 +37,17 @@ pum_status checker_create(vk_device *device, checker **checker, pum_error *err);
 void checker_destroy(checker **checker);
 op_kernels *checker_kernels(checker *checker);
 
+/// Is told in words what is about to run, before each run. Returns false to stop: PUM_ERR_ABORTED.
+typedef bool (*check_watch_fn)(void *user, const char *what);
+/// watch: NULL ends it.
+void checker_watch(checker *checker, check_watch_fn watch, void *user);
+
+/// The row of the table with this name, or NULL.
+const shader_variant *check_find_variant(const char *name);
+
 /// Checks one variant of a job: the first most_cases shapes, n_repeats times each with the same bits, and nothing written beside
 /// the results. Returns an error only where the checker itself could not go on: no memory, which is no fault of the variant,
-/// or a device that was lost, which is.
+/// a device that was lost, which is, or PUM_ERR_ABORTED.
 pum_status check_variant(checker *checker, const check_job *job, const shader_variant *variant, uint32_t most_cases,
                          uint32_t n_repeats, check_result *result, pum_error *err);
 /// Times a variant, with the rest of the result left as it is unless it fails. enough_us: once it is clear that it takes longer,

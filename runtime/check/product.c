@@ -18,13 +18,28 @@ typedef struct shape {
     bool add, norm;
 } shape;
 
-/* Awkward ones, and one that is as large as those of a model. Fewer than eight rows, and columns that are no multiple of 32, are
- * for few of the forms. */
-enum { N_SHAPES = 4 };
+/* Awkward ones, one that is as large as those of a model, one with as many rows as there are words, and one with as many columns
+ * as the largest models have. Fewer than eight rows, and columns that are no multiple of 32, are for few of the forms. */
+enum { N_SHAPES = 6 };
 static const shape shapes[OP_N_SIZES][N_SHAPES] = {
-    [OP_ONE] = {{33, 352, 1, true, false}, {100, 96, 1, false, true}, {3, 36, 1, false, false}, {2049, 1024, 1, false, false}},
-    [OP_FEW] = {{33, 352, 5, true, false}, {100, 96, 3, false, true}, {3, 36, 7, false, false}, {2049, 1024, 4, false, false}},
-    [OP_MANY] = {{33, 352, 9, true, false}, {100, 96, 33, false, true}, {3, 36, 17, false, false}, {520, 1024, 31, false, false}},
+    [OP_ONE] = {{33, 352, 1, true, false},
+                {100, 96, 1, false, true},
+                {3, 36, 1, false, false},
+                {2049, 1024, 1, false, false},
+                {16411, 256, 1, false, true},
+                {65, 14336, 1, true, false}},
+    [OP_FEW] = {{33, 352, 5, true, false},
+                {100, 96, 3, false, true},
+                {3, 36, 7, false, false},
+                {2049, 1024, 4, false, false},
+                {16411, 256, 3, false, true},
+                {65, 14336, 8, true, false}},
+    [OP_MANY] = {{33, 352, 9, true, false},
+                 {100, 96, 33, false, true},
+                 {3, 36, 17, false, false},
+                 {520, 1024, 31, false, false},
+                 {16411, 256, 9, false, true},
+                 {65, 14336, 12, true, false}},
 };
 
 static bool is_swiglu(const check_job *job) { return strstr(job->op, "swiglu") != NULL; }

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "check/case.h"
-#include "check/tiny.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -12,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_CANDIDATES = 32, MAX_FILE_BYTES = 1 << 20, LINE_BYTES = 160 };
+enum { MAX_CANDIDATES = 32, MAX_FILE_BYTES = 1 << 20, LINE_BYTES = 160, ASK_NS = 100000000 };
 
 /* ---- the table */
 
@@ -55,14 +54,19 @@ static bool is_bad(pum_verdict verdict) {
 
 static bool is_untried(const check_result *r) { return r->verdict == PUM_VERDICT_NONE && !r->passed_over; }
 
+op_variant_knowledge check_table_knowledge(const check_table *t, const shader_variant *variant, bool use_times) {
+    op_variant_knowledge known = {0};
+    for (int size = 0; size < OP_N_SIZES; size++) {
+        const check_result *r = check_table_at(t, variant, (op_size)size);
+        known.left_out = known.left_out || is_bad(r->verdict);
+        known.time_us[size] = use_times && r->verdict == PUM_VERDICT_OK ? r->time_us : 0;
+    }
+    return known;
+}
+
 void check_table_apply(const check_table *t, op_kernels *kernels, bool use_times) {
     for (size_t i = 0; i < n_shader_variants; i++) {
-        op_variant_knowledge known = {0};
-        for (int size = 0; size < OP_N_SIZES; size++) {
-            const check_result *r = check_table_at(t, &shader_variants[i], (op_size)size);
-            known.left_out = known.left_out || is_bad(r->verdict);
-            known.time_us[size] = use_times && r->verdict == PUM_VERDICT_OK ? r->time_us : 0;
-        }
+        op_variant_knowledge known = check_table_knowledge(t, &shader_variants[i], use_times);
         op_variant_know(kernels, &shader_variants[i], &known);
     }
 }
@@ -74,7 +78,7 @@ static const char KIND[] = "kernels";
 char *check_table_file(const vk_device *device, const char *folder) { return vk_device_file(device, folder, KIND); }
 
 /* Another set of kernels is another table. */
-static void make_identity(const vk_device *device, char *text, size_t n_bytes) {
+void check_table_identity(const vk_device *device, char *text, size_t n_bytes) {
     uint64_t hash = 0;
     for (size_t i = 0; i < n_shader_variants; i++) {
         const shader_variant *v = &shader_variants[i];
@@ -87,18 +91,12 @@ static void make_identity(const vk_device *device, char *text, size_t n_bytes) {
     vk_device_identity(device, what, text, n_bytes);
 }
 
-static const shader_variant *find_variant(const char *name) {
-    for (size_t i = 0; i < n_shader_variants; i++)
-        if (strcmp(shader_variants[i].name, name) == 0) return &shader_variants[i];
-    return NULL;
-}
-
 static bool read_line(check_table *t, const char *line) {
     char name[64];
     int size, verdict;
     check_result r = {0};
     if (sscanf(line, "%63s %d %d %lf %lf", name, &size, &verdict, &r.max_error_ratio, &r.time_us) != 5) return false;
-    const shader_variant *v = find_variant(name);
+    const shader_variant *v = check_find_variant(name);
     if (!v || size < 0 || size >= OP_N_SIZES || verdict < PUM_VERDICT_NONE || verdict > PUM_VERDICT_UNSUPPORTED) return false;
     if (!(r.time_us >= 0)) return false;
     r.verdict = (pum_verdict)verdict;
@@ -111,7 +109,7 @@ bool check_table_read(check_table *t, const vk_device *device, const char *path)
     char identity[1024];
     void *bytes;
     size_t n_bytes;
-    make_identity(device, identity, sizeof identity);
+    check_table_identity(device, identity, sizeof identity);
     if (!cache_file_read(path, identity, MAX_FILE_BYTES, &bytes, &n_bytes)) return false;
     bool ok = true;
     for (char *line = bytes, *end; ok && *line; line = end) {
@@ -136,7 +134,7 @@ void check_table_write(const check_table *t, const vk_device *device, const char
         n += (size_t)snprintf(text + n, LINE_BYTES, "%.63s %zu %d %.9g %.9g\n", shader_variants[i / OP_N_SIZES].name,
                               i % OP_N_SIZES, r->verdict, r->max_error_ratio, r->time_us);
     }
-    make_identity(device, identity, sizeof identity);
+    check_table_identity(device, identity, sizeof identity);
     cache_file_write(path, identity, text, n);
     free(text);
 }
@@ -192,12 +190,13 @@ bool check_tune_wanted(const check_table *t, const vk_caps *caps, const check_ne
 }
 
 typedef struct tuning {
-    checker *checker;
+    const check_runner *runner;
     const check_tune_params *params;
     check_table *table;
     const check_job *jobs;
     size_t n_jobs;
     uint64_t begin, n_done, n_total;
+    uint64_t said_ns, n_said; ///< progress was told last
 } tuning;
 
 static check_result *result_of(const tuning *t, const check_job *job, const shader_variant *v) {
@@ -206,6 +205,21 @@ static check_result *result_of(const tuning *t, const check_job *job, const shad
 
 static bool time_is_out(const tuning *t) {
     return t->params->most_s > 0 && (double)(clock_now_ns() - t->begin) * 1e-9 > t->params->most_s;
+}
+
+/* Whoever waits is told how far it is, and asked whether to go on: when that has changed, and several times a second. */
+static bool on_watch(void *user, const char *what) {
+    tuning *t = user;
+    (void)what;
+    uint64_t now = clock_now_ns();
+    if (!t->params->progress || (t->n_done == t->n_said && now - t->said_ns < ASK_NS)) return true;
+    t->said_ns = now;
+    t->n_said = t->n_done;
+    return t->params->progress(t->params->user, t->n_done, t->n_total);
+}
+
+static pum_status tell(tuning *t, pum_error *err) {
+    return on_watch(t, NULL) ? PUM_OK : pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
 }
 
 static double best_time(const tuning *t, const check_job *job, const candidates *c) {
@@ -222,14 +236,14 @@ static pum_status check_one(tuning *t, const check_job *job, const shader_varian
     check_result *r = result_of(t, job, v);
     double time_us = r->time_us;
     uint32_t most_cases = t->params->n_cases ? t->params->n_cases : UINT32_MAX;
-    pum_status status = check_variant(t->checker, job, v, most_cases, t->params->n_repeats, r, err);
+    pum_status status = t->runner->variant(t->runner->user, job, v, most_cases, t->params->n_repeats, r, err);
     r->time_us = time_us;
     if (status == PUM_OK && is_bad(r->verdict)) base_log(PUM_LOG_WARNING, "kernel %s is left out: %s", v->name, r->message);
     return status;
 }
 
 static pum_status time_one(tuning *t, const check_job *job, const candidates *c, size_t k, pum_error *err) {
-    return check_time(t->checker, job, c->of[k], best_time(t, job, c), result_of(t, job, c->of[k]), err);
+    return t->runner->time(t->runner->user, job, c->of[k], best_time(t, job, c), result_of(t, job, c->of[k]), err);
 }
 
 /* What disturbs a measurement makes it longer: variants that are close to the best are timed once more, in turns, and the shorter
@@ -253,6 +267,10 @@ static pum_status time_again(tuning *t, const check_job *job, const candidates *
     return status;
 }
 
+static void count_done(tuning *t) {
+    t->n_done = t->n_total - count_untried(t->table, t->runner->caps, t->params->needs, t->jobs, t->n_jobs);
+}
+
 /* Everything about a job: each variant is checked, and timed where there is a choice. */
 static pum_status try_all(tuning *t, const check_job *job, const candidates *c, pum_error *err) {
     pum_status status = PUM_OK;
@@ -260,9 +278,8 @@ static pum_status try_all(tuning *t, const check_job *job, const candidates *c, 
         status = check_one(t, job, c->of[k], err);
         if (status == PUM_OK && c->n > 1 && result_of(t, job, c->of[k])->verdict == PUM_VERDICT_OK)
             status = time_one(t, job, c, k, err);
-        t->n_done++;
-        if (status == PUM_OK && t->params->progress && !t->params->progress(t->params->user, t->n_done, t->n_total))
-            status = pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
+        count_done(t);
+        if (status == PUM_OK) status = tell(t, err);
     }
     return status == PUM_OK ? time_again(t, job, c, err) : status;
 }
@@ -289,7 +306,7 @@ static bool is_slow_elsewhere(const tuning *t, const check_job *job, const shade
     for (size_t i = 0; i < t->n_jobs; i++) {
         const check_job *other = &t->jobs[i];
         if (other == job || !check_job_is_typed(job) || !check_job_is_typed(other)) continue;
-        candidates c = find_candidates(other, &op_kernels_device(checker_kernels(t->checker))->caps);
+        candidates c = find_candidates(other, t->runner->caps);
         for (size_t k = 0; k < c.n; k++) {
             form g = form_of(other, c.of[k]->name);
             if (g.length == f.length && memcmp(g.name, f.name, f.length) == 0 &&
@@ -300,12 +317,12 @@ static bool is_slow_elsewhere(const tuning *t, const check_job *job, const shade
     return false;
 }
 
-/* The candidate that took the shortest time of those that have not been checked; c->n: none. */
+/* The candidate that took the shortest time of the first n that have not been checked; c->n: none. */
 static size_t next_fastest(const tuning *t, const check_job *job, const candidates *c, size_t n) {
     size_t best = c->n;
     for (size_t k = 0; k < n; k++) {
         const check_result *r = result_of(t, job, c->of[k]);
-        if (r->verdict != PUM_VERDICT_NONE || (r->time_us <= 0 && !job->kind->untimed)) continue;
+        if (r->verdict != PUM_VERDICT_NONE || (r->time_us <= 0 && !job->kind->untimed && n > 1)) continue;
         if (best == c->n || r->time_us < result_of(t, job, c->of[best])->time_us) best = k;
     }
     return best;
@@ -316,7 +333,7 @@ static size_t next_fastest(const tuning *t, const check_job *job, const candidat
 static pum_status try_some(tuning *t, const check_job *job, const candidates *c, size_t n, bool doubtful, bool *found,
                            pum_error *err) {
     pum_status status = PUM_OK;
-    for (size_t k = 0; k < n && status == PUM_OK; k++) {
+    for (size_t k = 0; k < n && n > 1 && !job->kind->untimed && status == PUM_OK; k++) {
         const check_result *r = result_of(t, job, c->of[k]);
         if (r->time_us <= 0 && r->verdict == PUM_VERDICT_NONE && (doubtful || !is_slow_elsewhere(t, job, c->of[k])))
             status = time_one(t, job, c, k, err);
@@ -329,30 +346,48 @@ static pum_status try_some(tuning *t, const check_job *job, const candidates *c,
     return status;
 }
 
-/* What is needed to begin: of several likely candidates the best, the others where none of them is right. Where there is nothing
- * to choose pipelines are made when they are needed. */
-static pum_status try_quickly(tuning *t, const check_job *job, const candidates *c, pum_error *err) {
+static bool has_a_right_one(const tuning *t, const check_job *job, const candidates *c) {
+    for (size_t k = 0; k < c->n; k++)
+        if (result_of(t, job, c->of[k])->verdict == PUM_VERDICT_OK) return true;
+    return false;
+}
+
+/* Of the likely candidates the fastest that is right, of all where none of those is. Not for the time's sake left out: a kernel
+ * has to be right, but where the time is out the first that is right will do. */
+static pum_status find_one(tuning *t, const check_job *job, const candidates *c, pum_error *err) {
+    if (has_a_right_one(t, job, c)) return PUM_OK;
     bool found = false;
-    for (size_t k = 0; k < c->n; k++) {
-        const check_result *r = result_of(t, job, c->of[k]);
-        if (r->passed_over || r->verdict == PUM_VERDICT_OK) return PUM_OK;
-    }
-    bool leave = c->n_likely < 2 || time_is_out(t);
-    pum_status status = leave ? PUM_OK : try_some(t, job, c, c->n_likely, false, &found, err);
-    if (status == PUM_OK && !leave && !found) status = try_some(t, job, c, c->n, true, &found, err);
-    for (size_t k = 0; k < c->n; k++) {
+    pum_status status = PUM_OK;
+    if (!time_is_out(t)) status = try_some(t, job, c, c->n_likely, false, &found, err);
+    if (!time_is_out(t) && status == PUM_OK && !found) status = try_some(t, job, c, c->n, true, &found, err);
+    for (size_t k = 0; k < c->n && status == PUM_OK && !found; k++) {
         check_result *r = result_of(t, job, c->of[k]);
-        r->passed_over = r->verdict == PUM_VERDICT_NONE;
+        if (r->verdict == PUM_VERDICT_NONE) status = check_one(t, job, c->of[k], err);
+        found = r->verdict == PUM_VERDICT_OK;
     }
-    t->n_done += c->n;
-    if (status == PUM_OK && t->params->progress && !t->params->progress(t->params->user, t->n_done, t->n_total))
-        status = pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
     return status;
 }
 
-pum_status check_model(checker *c, const check_table *table, const check_needs *needs, double *mean_kl, double *limit,
-                       pum_error *err) {
-    op_kernels *kernels = checker_kernels(c);
+/* Those that are left, as far as the time goes. On a CPU driver each takes long to compile, and none of them is faster: there they wait for
+ * `pumice doctor`. */
+static pum_status try_rest(tuning *t, const check_job *job, const candidates *c, pum_error *err) {
+    bool cpu = t->runner->caps->type == PUM_DEVICE_CPU;
+    pum_status status = PUM_OK;
+    for (size_t k = 0; k < c->n && status == PUM_OK; k++) {
+        check_result *r = result_of(t, job, c->of[k]);
+        if (!is_untried(r)) continue;
+        r->passed_over = cpu || time_is_out(t);
+        if (!r->passed_over) status = check_one(t, job, c->of[k], err);
+        if (!r->passed_over && status == PUM_OK && r->verdict == PUM_VERDICT_OK && r->time_us <= 0)
+            status = time_one(t, job, c, k, err);
+        count_done(t);
+        if (status == PUM_OK) status = tell(t, err);
+    }
+    return status;
+}
+
+pum_status check_model(const check_runner *runner, op_kernels *kernels, const check_table *table, const check_needs *needs,
+                       double *mean_kl, double *limit, pum_error *err) {
     check_table_apply(table, kernels, true);
     check_job *jobs;
     size_t n_jobs;
@@ -364,29 +399,43 @@ pum_status check_model(checker *c, const check_table *table, const check_needs *
         if (v) *limit = fmax(*limit, check_precision_of(v).max_kl);
         if (strncmp(jobs[i].op, "embed_", 6) != 0) continue; // one for each type
         double kl;
-        status = check_tiny_kl(kernels, jobs[i].type, &kl, err);
+        status = runner->model(runner->user, table, jobs[i].type, &kl, err);
         if (status == PUM_OK) *mean_kl = fmax(*mean_kl, kl);
     }
     free(jobs);
     return status;
 }
 
-pum_status check_tune(checker *checking, const check_tune_params *params, check_table *table, pum_error *err) {
-    const vk_caps *caps = &op_kernels_device(checker_kernels(checking))->caps;
+static pum_status for_jobs(tuning *t, pum_status (*try)(tuning *, const check_job *, const candidates *, pum_error *),
+                           pum_error *err) {
+    pum_status status = PUM_OK;
+    for (op_size size = OP_ONE; size < OP_N_SIZES; size++)
+        for (size_t i = 0; i < t->n_jobs && status == PUM_OK; i++) {
+            if (t->jobs[i].size != size || !check_needed(t->params->needs, &t->jobs[i])) continue;
+            candidates c = find_candidates(&t->jobs[i], t->runner->caps);
+            status = try(t, &t->jobs[i], &c, err);
+            count_done(t);
+            if (status == PUM_OK) status = tell(t, err);
+        }
+    return status;
+}
+
+pum_status check_tune(const check_runner *runner, const check_tune_params *params, check_table *table, pum_error *err) {
     check_job *jobs;
     size_t n_jobs;
     pum_status status = check_jobs(&jobs, &n_jobs, err);
     if (status != PUM_OK) return status;
-    tuning t = {.checker = checking, .params = params, .table = table, .jobs = jobs, .n_jobs = n_jobs, .begin = clock_now_ns()};
-    t.n_total = count_untried(table, caps, params->needs, jobs, n_jobs);
-    if (params->progress && !params->progress(params->user, 0, t.n_total))
-        status = pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
-    for (op_size size = OP_ONE; size < OP_N_SIZES; size++)
-        for (size_t i = 0; i < n_jobs && status == PUM_OK; i++) {
-            if (jobs[i].size != size || !check_needed(params->needs, &jobs[i])) continue;
-            candidates c = find_candidates(&jobs[i], caps);
-            status = (params->most_s > 0 ? try_quickly : try_all)(&t, &jobs[i], &c, err);
-        }
+    tuning t = {.runner = runner, .params = params, .table = table, .jobs = jobs, .n_jobs = n_jobs, .begin = clock_now_ns()};
+    t.n_total = count_untried(table, runner->caps, params->needs, jobs, n_jobs);
+    status = tell(&t, err);
+    runner->watch(runner->user, on_watch, &t);
+    if (params->most_s > 0) {
+        if (status == PUM_OK) status = for_jobs(&t, find_one, err);
+        if (status == PUM_OK) status = for_jobs(&t, try_rest, err);
+    } else if (status == PUM_OK) {
+        status = for_jobs(&t, try_all, err);
+    }
+    runner->watch(runner->user, NULL, NULL);
     free(jobs);
     return status;
 }

@@ -2,10 +2,9 @@
 #ifndef CHECK_TUNE_H
 #define CHECK_TUNE_H
 
-#include "check/check.h"
+#include "check/runner.h"
 
 /// The results of all variants. One thread at a time.
-typedef struct check_table check_table;
 pum_status check_table_create(check_table **table, pum_error *err);
 void check_table_destroy(check_table **table);
 /// Of a variant and size. verdict PUM_VERDICT_NONE: not tried.
@@ -17,6 +16,11 @@ void check_table_forget(check_table *table, const check_job *job);
 /// Has the choice go by the table: what did not pass is left out; times count if use_times.
 void check_table_apply(const check_table *table, op_kernels *kernels, bool use_times);
 
+/// What the choice knows of a variant by the table.
+op_variant_knowledge check_table_knowledge(const check_table *table, const shader_variant *variant, bool use_times);
+
+/// One line that is the same as long as a table is good: this build, its kernels, device, driver.
+void check_table_identity(const vk_device *device, char *text, size_t n_bytes);
 /// Where the table of a device is kept in a folder; to be freed with free(). NULL without memory.
 char *check_table_file(const vk_device *device, const char *folder);
 /// Reads what check_table_write has written for this device, driver and build. A file that is damaged or of another is dropped,
@@ -42,13 +46,14 @@ typedef struct check_tune_params {
 /// Whether something of that is not tried yet.
 bool check_tune_wanted(const check_table *table, const vk_caps *caps, const check_needs *needs);
 /// Checks what is not tried yet, and times it where there is a choice. A warning in the log names each variant that did not pass.
-/// Errors: PUM_ERR_MEMORY, PUM_ERR_DEVICE_LOST, PUM_ERR_ABORTED.
-pum_status check_tune(checker *c, const check_tune_params *params, check_table *table, pum_error *err);
+/// Errors: PUM_ERR_MEMORY, PUM_ERR_DEVICE_MEMORY, PUM_ERR_ABORTED; PUM_ERR_DEVICE_LOST, where the runner is this process;
+/// PUM_ERR_DEVICE.
+pum_status check_tune(const check_runner *runner, const check_tune_params *params, check_table *table, pum_error *err);
 
 /// The mean KL of tiny models of every type to the float64 reference, with the kernels that the table chooses: the largest of
 /// them, and what is allowed. Errors: as a model's that cannot run.
-/// needs: only of the types of its products; NULL: of all.
-pum_status check_model(checker *checker, const check_table *table, const check_needs *needs, double *mean_kl, double *limit,
-                       pum_error *err);
+/// needs: only of the types of its products; NULL: of all. kernels: of the device; from now on they are chosen by the table.
+pum_status check_model(const check_runner *runner, op_kernels *kernels, const check_table *table, const check_needs *needs,
+                       double *mean_kl, double *limit, pum_error *err);
 
 #endif

@@ -36,8 +36,10 @@ static void tune(double most_s) {
     check_table *table;
     const check_needs needs = {.products = 1u << TENSOR_Q4_1};
     warnings[0] = 0;
-    if (checker_create(device, &c, &error) != PUM_OK || check_table_create(&table, &error) != PUM_OK ||
-        check_tune(c, &(check_tune_params){.needs = &needs, .n_repeats = 2, .most_s = most_s}, table, &error) != PUM_OK)
+    if (checker_create(device, &c, &error) != PUM_OK || check_table_create(&table, &error) != PUM_OK)
+        fail_msg("%s", error.message);
+    check_runner runner = check_here(c);
+    if (check_tune(&runner, &(check_tune_params){.needs = &needs, .n_repeats = 2, .most_s = most_s}, table, &error) != PUM_OK)
         fail_msg("%s", error.message);
     op_kernels *kernels = checker_kernels(c);
     check_table_apply(table, kernels, true);

@@ -1,0 +1,37 @@
+/* A helper program of ours that runs beside this process and is spoken with in lines of text. All that a system does in its own
+ * way about programs stands behind this header. */
+#ifndef BASE_CHILD_H
+#define BASE_CHILD_H
+
+#include "base/error.h"
+
+/// A running program. One thread at a time.
+typedef struct child child;
+
+enum { CHILD_LINE_BYTES = 2048, CHILD_PATH_BYTES = 4096 };
+
+/// Finds a program that was installed with this library, or built with it: libexec/pumice/NAME, seen from the file that this code
+/// was loaded from. path [CHILD_PATH_BYTES]. Returns whether it is there and can be run.
+bool child_find(const char *name, char *path);
+
+/// Starts a program without arguments and without a shell. What it reads from its standard input is what child_send sends, what
+/// it writes to its standard output is what child_read reads; it shares the environment and the standard error of this process,
+/// and nothing else that is open. Errors: PUM_ERR_MEMORY; PUM_ERR_IO: it cannot be started, and why.
+pum_status child_start(const char *path, child **started, pum_error *err);
+
+/// Sends a line, without its newline. Returns false where the program does not read any more.
+bool child_send(child *c, const char *line);
+
+typedef enum child_event {
+    CHILD_LINE,
+    CHILD_SILENT, ///< nothing came in that time
+    CHILD_GONE,   ///< it has ended, or closed its output
+} child_event;
+/// Waits so long for a line. *line: without its newline, at most CHILD_LINE_BYTES - 1 of it; good until the next call.
+child_event child_read(child *c, int most_ms, const char **line);
+
+/// Ends the program, unless it ends by itself within patience_ms, and waits for it. how [n_bytes]: how it ended, in words
+/// ("signal 11, SIGSEGV", "exit status 1"); may be NULL. A program that the system cannot end is left behind.
+void child_end(child **ended, int patience_ms, char *how, size_t n_bytes);
+
+#endif

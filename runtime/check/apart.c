@@ -1,0 +1,290 @@
+#include "check/apart.h"
+
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "check/protocol.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    POLL_MS = 50,        ///< so soon an abort is heard
+    START_S = 60,        ///< for the drivers of a slow machine
+    PATIENCE_MS = 2000,  ///< with a child that was asked to end
+    MOST_STARTS_LOST = 2 ///< in a row, before the child is given up
+};
+
+/* A kernel that runs longer than the watchdog of a GPU has no place; compiling one takes seconds on phones. A CPU driver compiles
+ * when a kernel first runs, some for half a minute where the machine is busy. */
+static const double SILENT_S = 20, SILENT_S_CPU = 45;
+
+struct check_apart {
+    vk_device *device;
+    child *child; ///< NULL: none is running
+    char path[CHILD_PATH_BYTES], folder[CHILD_PATH_BYTES];
+    int index;
+    double silent_s;
+    int n_starts_lost;
+    check_watch_fn watch;
+    void *watch_user;
+    const check_table *told; ///< whose choice the child knows, or NULL
+    char at[96];             ///< what it was about to run last
+};
+
+/* ---- waiting for an answer */
+
+typedef enum outcome { ANSWERED, GONE, SILENT, STOPPED } outcome;
+
+static bool go_on(const check_apart *a) { return !a->watch || a->watch(a->watch_user, a->at[0] ? a->at : NULL); }
+
+/* What may come at any time. Returns whether the line is one of those. */
+static bool hear(check_apart *a, const char *line) {
+    int level, n = 0;
+    if (sscanf(line, "log %d %n", &level, &n) == 1 && n > 0) {
+        base_log(level >= PUM_LOG_WARNING ? PUM_LOG_WARNING : (pum_log_level)level, "%s", line + n);
+        return true;
+    }
+    if (sscanf(line, "at %*s %n", &n) == 0 && n > 0) {
+        snprintf(a->at, sizeof a->at, "%s", line + n);
+        return true;
+    }
+    return false;
+}
+
+/* Counts the time in which the child was silent while this process ran: one that was stopped is not to blame for it. */
+static outcome wait_for_answer(check_apart *a, double silent_s, const char **answer) {
+    double silent = 0;
+    for (uint64_t asked = 0;;) {
+        if (clock_now_ns() - asked >= POLL_MS * 1000000ull) {
+            if (!go_on(a)) return STOPPED;
+            asked = clock_now_ns();
+        }
+        uint64_t begin = clock_now_ns();
+        switch (child_read(a->child, POLL_MS, answer)) {
+        case CHILD_LINE:
+            if (!hear(a, *answer)) return ANSWERED;
+            silent = 0;
+            break;
+        case CHILD_GONE:
+            return GONE;
+        case CHILD_SILENT: {
+            double s = (double)(clock_now_ns() - begin) * 1e-9;
+            silent += s < 4 * POLL_MS * 1e-3 ? s : 4 * POLL_MS * 1e-3;
+            if (silent >= silent_s) return SILENT;
+        }
+        }
+    }
+}
+
+/* ---- the child */
+
+static void drop_child(check_apart *a, int patience_ms, char *how, size_t n_bytes) {
+    child_end(&a->child, patience_ms, how, n_bytes);
+    a->told = NULL;
+    a->at[0] = 0;
+}
+
+static bool send(check_apart *a, const char *format, ...) BASE_PRINTF(2, 3);
+static bool send(check_apart *a, const char *format, ...) {
+    char line[CHILD_LINE_BYTES];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(line, sizeof line, format, args);
+    va_end(args);
+    return child_send(a->child, line);
+}
+
+/* The first words of a new child. */
+static pum_status greet(check_apart *a, pum_error *err) {
+    const char *answer;
+    char identity[1024], how[64];
+    int status, n = 0;
+    check_table_identity(a->device, identity, sizeof identity);
+    outcome o = send(a, "open %d %s", a->index, a->folder) ? wait_for_answer(a, START_S, &answer) : GONE;
+    if (o == STOPPED) return pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
+    if (o == SILENT) return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: it did not open the device in %d s", a->path, START_S);
+    if (o == GONE) {
+        drop_child(a, PATIENCE_MS, how, sizeof how);
+        return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: it ended while it opened the device (%s)", a->path, how);
+    }
+    if (sscanf(answer, "failed %d %n", &status, &n) == 1 && n > 0)
+        return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: it could not open the device: %s", a->path, answer + n);
+    if (strncmp(answer, "ready ", 6) != 0 || strcmp(answer + 6, identity) != 0)
+        return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: it is of another build, or sees another device", a->path);
+    return PUM_OK;
+}
+
+static pum_status start(check_apart *a, pum_error *err) {
+    if (a->child) return PUM_OK;
+    pum_status status = child_start(a->path, &a->child, err);
+    if (status == PUM_OK) status = greet(a, err);
+    if (status == PUM_OK) return PUM_OK;
+    drop_child(a, 0, NULL, 0);
+    return status == PUM_ERR_IO ? pum_fail_in(err, PUM_ERR_UNSUPPORTED, "no process for checks") : status;
+}
+
+pum_status check_apart_create(vk_device *device, const check_apart_params *params, check_apart **apart, pum_error *err) {
+    check_apart *a = *apart = calloc(1, sizeof *a);
+    if (!a) return pum_fail_memory(err, "checking kernels", sizeof *a);
+    bool cpu = device->caps.type == PUM_DEVICE_CPU;
+    a->device = device;
+    a->silent_s = params->silent_s > 0 ? params->silent_s : cpu ? SILENT_S_CPU : SILENT_S;
+    const char *folder = params->folder && !strpbrk(params->folder, "\n\r") ? params->folder : "-";
+    snprintf(a->folder, sizeof a->folder, "%s", strlen(folder) < CHILD_LINE_BYTES - 64 ? folder : "-");
+    pum_device_info info;
+    vk_device_describe(device, &info);
+    a->index = info.index;
+    pum_status status = PUM_OK;
+    if (!child_find(CHECK_PROGRAM, a->path))
+        status = pum_fail(err, PUM_ERR_UNSUPPORTED, "libexec/pumice/%s is not where this library was installed", CHECK_PROGRAM);
+    if (status == PUM_OK) status = start(a, err);
+    if (status != PUM_OK) check_apart_destroy(apart);
+    return status;
+}
+
+void check_apart_destroy(check_apart **apart) {
+    check_apart *a = *apart;
+    if (!a) return;
+    if (a->child) drop_child(a, child_send(a->child, "close") ? PATIENCE_MS : 0, NULL, 0);
+    free(a);
+    *apart = NULL;
+}
+
+/* ---- one question */
+
+/* Starts a child where there is none, and asks it. o: an answer to read, or what has happened to the child. */
+static pum_status ask(check_apart *a, const char *question, const char **answer, outcome *o, pum_error *err) {
+    pum_error error;
+    pum_status status;
+    while ((status = start(a, &error)) != PUM_OK) {
+        if (status == PUM_ERR_UNSUPPORTED && ++a->n_starts_lost < MOST_STARTS_LOST) continue;
+        return pum_fail(err, status == PUM_ERR_UNSUPPORTED ? PUM_ERR_DEVICE : status, "%s", error.message);
+    }
+    a->n_starts_lost = 0;
+    a->at[0] = 0;
+    *o = child_send(a->child, question) ? wait_for_answer(a, a->silent_s, answer) : GONE;
+    if (*o == STOPPED) {
+        drop_child(a, 0, NULL, 0);
+        return pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
+    }
+    return PUM_OK;
+}
+
+/* What a child says at the end of a check. Returns false for what no child of this build says. */
+static bool read_done(const char *answer, pum_status *status, check_result *result, const char **text) {
+    int code, verdict, n = 0;
+    uint64_t ratio, us, kl;
+    if (sscanf(answer, "done %d %d %" SCNx64 " %" SCNx64 " %" SCNx64 "%n", &code, &verdict, &ratio, &us, &kl, &n) != 5 || n == 0)
+        return false;
+    if (verdict < PUM_VERDICT_NONE || verdict > PUM_VERDICT_UNSUPPORTED) return false;
+    *status = (pum_status)code;
+    result->verdict = (pum_verdict)verdict;
+    result->max_error_ratio = protocol_value(ratio);
+    result->time_us = protocol_value(us);
+    result->mean_kl = protocol_value(kl);
+    *text = answer + n + (answer[n] == ' ');
+    return true;
+}
+
+/* What became of a child that gave no answer: a verdict about what it ran. */
+static void blame(check_apart *a, outcome o, check_result *result) {
+    char at[sizeof a->at], how[48];
+    snprintf(at, sizeof at, "%s", a->at[0] ? a->at : "its beginning");
+    drop_child(a, o == GONE ? PATIENCE_MS : 0, how, sizeof how);
+    result->verdict = o == GONE ? PUM_VERDICT_CRASHED : PUM_VERDICT_HUNG;
+    if (o == GONE)
+        snprintf(result->message, sizeof result->message, "it ends the process that runs it (%s), at %s", how, at);
+    else
+        snprintf(result->message, sizeof result->message, "it did not end in %.0f s, at %s", a->silent_s, at);
+}
+
+/* The answer to a question about one variant, or what became of the child. */
+static pum_status judge(check_apart *a, const char *question, check_result *result, pum_error *err) {
+    for (int attempt = 0;; attempt++) {
+        const char *answer, *text;
+        outcome o;
+        pum_status status = ask(a, question, &answer, &o, err), done;
+        if (status != PUM_OK) return status;
+        if (o == ANSWERED && read_done(answer, &done, result, &text)) {
+            bool lost = done == PUM_ERR_DEVICE_LOST;
+            snprintf(result->message, sizeof result->message, "%s", text);
+            if (lost) drop_child(a, 0, NULL, 0); // the next one has a new device
+            if (done == PUM_OK || lost) return PUM_OK;
+            return pum_fail(err, done, "%s", text);
+        }
+        // Once may have been the end of the system's memory; twice is the kernel.
+        if (o == GONE && attempt == 0) {
+            drop_child(a, PATIENCE_MS, NULL, 0);
+            continue;
+        }
+        blame(a, o == ANSWERED ? GONE : o, result);
+        return PUM_OK;
+    }
+}
+
+static void watch_there(void *user, check_watch_fn watch, void *watch_user) {
+    check_apart *a = user;
+    a->watch = watch;
+    a->watch_user = watch_user;
+}
+
+static pum_status variant_there(void *user, const check_job *job, const shader_variant *variant, uint32_t most_cases,
+                                uint32_t n_repeats, check_result *result, pum_error *err) {
+    char question[256];
+    snprintf(question, sizeof question, "check %s %d %s %" PRIu32 " %" PRIu32, job->op, (int)job->size, variant->name, most_cases,
+             n_repeats);
+    *result = (check_result){.verdict = PUM_VERDICT_NONE};
+    return judge(user, question, result, err);
+}
+
+static pum_status time_there(void *user, const check_job *job, const shader_variant *variant, double enough_us,
+                             check_result *result, pum_error *err) {
+    char question[256];
+    check_result timed = {.verdict = PUM_VERDICT_NONE};
+    snprintf(question, sizeof question, "time %s %d %s %" PRIx64, job->op, (int)job->size, variant->name,
+             protocol_bits(enough_us));
+    pum_status status = judge(user, question, &timed, err);
+    if (status != PUM_OK) return status;
+    result->time_us = timed.time_us;
+    if (timed.verdict == PUM_VERDICT_OK) return PUM_OK;
+    result->verdict = timed.verdict;
+    memcpy(result->message, timed.message, sizeof result->message);
+    return PUM_OK;
+}
+
+static bool tell_choice(check_apart *a, const check_table *table) {
+    for (size_t i = 0; i < n_shader_variants; i++) {
+        op_variant_knowledge known = check_table_knowledge(table, &shader_variants[i], true);
+        if (!send(a, "know %s %d %" PRIx64 " %" PRIx64 " %" PRIx64, shader_variants[i].name, known.left_out,
+                  protocol_bits(known.time_us[0]), protocol_bits(known.time_us[1]), protocol_bits(known.time_us[2])))
+            return false;
+    }
+    return true;
+}
+
+static pum_status model_there(void *user, const check_table *table, tensor_type type, double *mean_kl, pum_error *err) {
+    check_apart *a = user;
+    char question[64];
+    const char *answer, *text;
+    check_result result = {.verdict = PUM_VERDICT_NONE};
+    outcome o;
+    pum_status status = start(a, err), done;
+    if (status != PUM_OK) return status;
+    if (a->told != table && !tell_choice(a, table)) return pum_fail(err, PUM_ERR_DEVICE, "the process for checks has ended");
+    a->told = table;
+    snprintf(question, sizeof question, "model %d", (int)type);
+    if ((status = ask(a, question, &answer, &o, err)) != PUM_OK) return status;
+    if (o == ANSWERED && read_done(answer, &done, &result, &text)) {
+        *mean_kl = result.mean_kl;
+        return done == PUM_OK ? PUM_OK : pum_fail(err, done, "%s", text);
+    }
+    blame(a, o == ANSWERED ? GONE : o, &result);
+    return pum_fail(err, PUM_ERR_DEVICE, "a tiny model: %s", result.message);
+}
+
+check_runner check_there(check_apart *a) {
+    return (check_runner){a, &a->device->caps, watch_there, variant_there, time_there, model_there};
+}
