@@ -94,16 +94,31 @@ static pum_status tune(pum_device *d, const check_needs *needs, pum_error *err) 
     return status;
 }
 
+/* A model must not answer gibberish: what is known to be wrong is not used, even where there is nothing else. */
+static pum_status refuse_unserved(pum_device *d, const check_needs *needs, pum_error *err) {
+    check_job *jobs;
+    size_t n_jobs;
+    pum_status status = check_jobs(&jobs, &n_jobs, err);
+    for (size_t i = 0; i < n_jobs && status == PUM_OK; i++)
+        if (check_needed(needs, &jobs[i]) && !check_job_is_served(&jobs[i], d->kernels))
+            status = pum_fail(err, PUM_ERR_UNSUPPORTED,
+                              "%s: none of the kernels for %s is right on this device; update its driver, or choose another with "
+                              "--device (`pumice doctor` shows what is wrong)",
+                              d->vk->caps.name, jobs[i].op);
+    free(jobs);
+    return status;
+}
+
 pum_status device_tune(pum_device *d, const check_needs *needs, pum_error *err) {
-    if (!d->params.tune || d->vk->unchecked) return PUM_OK;
+    if (d->vk->unchecked) return PUM_OK;
     pum_error error;
+    pum_status status = PUM_OK;
     pthread_mutex_lock(&d->lock);
-    bool wanted = check_tune_wanted(d->table, &d->vk->caps, needs);
-    pum_status status = wanted ? tune(d, needs, &error) : PUM_OK;
+    if (d->params.tune && check_tune_wanted(d->table, &d->vk->caps, needs)) status = tune(d, needs, &error);
     pthread_mutex_unlock(&d->lock);
     if (status == PUM_ERR_ABORTED) return pum_fail(err, status, "%s", error.message);
-    if (status != PUM_OK) base_log(PUM_LOG_WARNING, "kernels are not timed: %s", error.message);
-    return PUM_OK;
+    if (status != PUM_OK) base_log(PUM_LOG_WARNING, "not all kernels are checked: %s", error.message);
+    return refuse_unserved(d, needs, err);
 }
 
 void pum_device_get_info(pum_device *device, pum_device_info *info) { vk_device_describe(device->vk, info); }

@@ -15,8 +15,8 @@ struct pum_device {
     pum_device_params params;
 };
 
-/// At the first use, if it was opened for that: checks and times the kernels that a model needs. Nothing here is a failure but an
-/// abort: then the table's order stays. Any thread.
+/// At the first use, if it was opened for that: checks and times the kernels that a model needs. Errors: PUM_ERR_ABORTED;
+/// PUM_ERR_UNSUPPORTED: an op of the model has no kernel that is right. Whatever else fails leaves the table's order. Any thread.
 pum_status device_tune(pum_device *device, const check_needs *needs, pum_error *err);
 
 /// Who checks its kernels: a child process, or this one where there can be none, which the log says.

@@ -39,11 +39,10 @@ static pum_variant_report describe(pum_device *d, const check_job *job, const sh
 /* Every variant of every job, and the verdict that follows. */
 static void fill(pum_device *d, const check_job *jobs, size_t n_jobs, pum_device_report *report) {
     for (size_t i = 0; i < n_jobs; i++) {
-        bool served = false;
+        bool served = check_job_is_served(&jobs[i], d->kernels);
         for (size_t k = 0; k < n_shader_variants; k++) {
             if (!serves_at(&shader_variants[k], &jobs[i])) continue;
             pum_variant_report row = describe(d, &jobs[i], &shader_variants[k]);
-            served = served || row.chosen;
             if (row.verdict != PUM_VERDICT_OK && row.verdict != PUM_VERDICT_UNSUPPORTED && report->verdict == PUM_DEVICE_OK)
                 report->verdict = PUM_DEVICE_PARTLY;
             report->variants[report->n_variants++] = row;

@@ -72,6 +72,19 @@ pum_status check_jobs(check_job **jobs, size_t *n_jobs, pum_error *err) {
     return PUM_OK;
 }
 
+/* Returns whether there is one. */
+static bool name_stand_in(const check_job *job, char op[sizeof job->op]) {
+    if (!job->kind->stand_in) return false;
+    snprintf(op, sizeof job->op, "%s%s", job->kind->stand_in, job->op + strlen(job->kind->prefix));
+    return true;
+}
+
+bool check_job_is_served(const check_job *job, op_kernels *kernels) {
+    char other[sizeof job->op];
+    return op_variant_choose(kernels, job->op, job->size, NULL, NULL) ||
+           (name_stand_in(job, other) && op_variant_choose(kernels, other, job->size, NULL, NULL));
+}
+
 bool check_job_is_typed(const check_job *job) { return job->kind->typed; }
 const char *check_size_name(op_size size) { return (const char *const[]){"1", "2-8", "many"}[size]; }
 
@@ -144,11 +157,9 @@ static pum_status make_case(checker *c, const check_job *job, uint32_t i, bool f
 
 /* From now on the variant serves the job alone (NULL: as the table says). */
 static void force(checker *c, const check_job *job, const char *variant) {
+    char other[sizeof job->op];
     op_variant_force(c->kernels, job->op, variant);
-    if (!job->kind->stand_in) return;
-    char op[sizeof job->op];
-    snprintf(op, sizeof op, "%s%s", job->kind->stand_in, job->op + strlen(job->kind->prefix));
-    op_variant_force(c->kernels, op, variant);
+    if (name_stand_in(job, other)) op_variant_force(c->kernels, other, variant);
 }
 
 static pum_status run(checker *c, const check_case *k, pum_error *err) {

@@ -19,6 +19,8 @@ typedef struct check_job {
 pum_status check_jobs(check_job **jobs, size_t *n_jobs, pum_error *err);
 /// Whether the op works on weights of a type, which is in its name.
 bool check_job_is_typed(const check_job *job);
+/// Whether the device has a kernel for it that may be chosen, its own or one of an op that stands in.
+bool check_job_is_served(const check_job *job, op_kernels *kernels);
 /// "1", "2-8" or "many": how many tokens the size stands for.
 const char *check_size_name(op_size size);
 

@@ -368,8 +368,8 @@ static pum_status find_one(tuning *t, const check_job *job, const candidates *c,
     return status;
 }
 
-/* Those that are left, as far as the time goes. On a CPU driver each takes long to compile, and none of them is faster: there they wait for
- * `pumice doctor`. */
+/* Those that are left, as far as the time goes. On a CPU driver each takes long to compile, and none of them is faster: there
+ * they wait for `pumice doctor`. */
 static pum_status try_rest(tuning *t, const check_job *job, const candidates *c, pum_error *err) {
     bool cpu = t->runner->caps->type == PUM_DEVICE_CPU;
     pum_status status = PUM_OK;
