@@ -121,6 +121,22 @@ pum_status device_tune(pum_device *d, const check_needs *needs, pum_error *err) 
     return refuse_unserved(d, needs, err);
 }
 
+bool device_is_checked(pum_device *d, const check_needs *needs) {
+    check_job *jobs;
+    size_t n_jobs;
+    bool all = check_jobs(&jobs, &n_jobs, NULL) == PUM_OK;
+    if (!all) return false;
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < n_jobs && all; i++) {
+        if (!check_needed(needs, &jobs[i])) continue;
+        const shader_variant *v = op_variant_choose(d->kernels, jobs[i].op, jobs[i].size, NULL, NULL);
+        all = v && check_table_at(d->table, v, jobs[i].size)->verdict == PUM_VERDICT_OK;
+    }
+    pthread_mutex_unlock(&d->lock);
+    free(jobs);
+    return all;
+}
+
 void pum_device_get_info(pum_device *device, pum_device_info *info) { vk_device_describe(device->vk, info); }
 
 void pum_device_ignore_results(pum_device *device) { device->vk->unchecked = true; }

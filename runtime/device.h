@@ -19,6 +19,9 @@ struct pum_device {
 /// PUM_ERR_UNSUPPORTED: an op of the model has no kernel that is right. Whatever else fails leaves the table's order. Any thread.
 pum_status device_tune(pum_device *device, const check_needs *needs, pum_error *err);
 
+/// Whether every op that is needed has a kernel that was checked and is right. Any thread.
+bool device_is_checked(pum_device *device, const check_needs *needs);
+
 /// Who checks its kernels: a child process, or this one where there can be none, which the log says.
 typedef struct device_checks {
     check_apart *apart;

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "ops/layout.h"
+#include "vk/quirks.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -20,7 +21,31 @@ static size_t count_rows(const check_job *jobs, size_t n_jobs) {
     return n;
 }
 
-static pum_variant_report describe(pum_device *d, const check_job *job, const shader_variant *v) {
+/* chosen: the one that serves the job, or NULL. */
+static void explain(pum_device *d, const check_job *job, const shader_variant *v, const shader_variant *chosen,
+                    pum_variant_report *row) {
+    const vk_caps *caps = &d->vk->caps;
+    const char *meaning, *wished, *word = op_need_unmet(caps, v->needs, false, &meaning);
+    const char *wish = op_need_unmet(caps, v->needs, true, &wished);
+    double best_us = chosen ? check_table_at(d->table, chosen, job->size)->time_us : 0;
+    size_t n = sizeof row->why;
+    if (word)
+        snprintf(row->why, n, "needs %s: %s", word, meaning);
+    else if (check_is_bad(row->verdict))
+        snprintf(row->why, n, "left out: %.200s", row->message);
+    else if (v == chosen && row->time_us > 0)
+        snprintf(row->why, n, "chosen: the fastest of those that were timed");
+    else if (v == chosen)
+        snprintf(row->why, n, "chosen: the first whose needs the device meets");
+    else if (row->time_us > 0 && best_us > 0)
+        snprintf(row->why, n, "slower: %.0f us, %s takes %.0f", row->time_us, chosen->name, best_us);
+    else if (wish)
+        snprintf(row->why, n, "only where it measures best: the device lacks %s (%s)", wish, wished);
+    else
+        snprintf(row->why, n, "not timed: %s comes first", chosen ? chosen->name : "none");
+}
+
+static pum_variant_report describe(pum_device *d, const check_job *job, const shader_variant *v, const shader_variant *chosen) {
     const check_result *r = check_table_at(d->table, v, job->size);
     pum_variant_report row = {
         .variant = v->name,
@@ -29,27 +54,30 @@ static pum_variant_report describe(pum_device *d, const check_job *job, const sh
         .max_error_ratio = r->max_error_ratio,
         .time_us = r->time_us,
         .mean_kl = r->mean_kl,
-        .chosen = op_variant_choose(d->kernels, job->op, job->size, NULL, NULL) == v,
+        .chosen = v == chosen,
     };
     snprintf(row.op, sizeof row.op, "%s", job->op);
     snprintf(row.message, sizeof row.message, "%s", r->message);
+    explain(d, job, v, chosen, &row);
     return row;
 }
 
 /* Every variant of every job, and the verdict that follows. */
 static void fill(pum_device *d, const check_job *jobs, size_t n_jobs, pum_device_report *report) {
     for (size_t i = 0; i < n_jobs; i++) {
-        bool served = check_job_is_served(&jobs[i], d->kernels);
+        const shader_variant *chosen = op_variant_choose(d->kernels, jobs[i].op, jobs[i].size, NULL, NULL);
         for (size_t k = 0; k < n_shader_variants; k++) {
             if (!serves_at(&shader_variants[k], &jobs[i])) continue;
-            pum_variant_report row = describe(d, &jobs[i], &shader_variants[k]);
-            if (row.verdict != PUM_VERDICT_OK && row.verdict != PUM_VERDICT_UNSUPPORTED && report->verdict == PUM_DEVICE_OK)
-                report->verdict = PUM_DEVICE_PARTLY;
+            pum_variant_report row = describe(d, &jobs[i], &shader_variants[k], chosen);
+            if (check_is_bad(row.verdict) && report->verdict == PUM_DEVICE_OK) report->verdict = PUM_DEVICE_PARTLY;
             report->variants[report->n_variants++] = row;
         }
-        if (!served) report->verdict = PUM_DEVICE_UNUSABLE;
+        if (check_job_is_served(&jobs[i], d->kernels)) continue;
+        report->verdict = PUM_DEVICE_UNUSABLE;
+        snprintf(report->unserved, sizeof report->unserved, "%s", jobs[i].op);
     }
-    if (!(report->mean_kl <= report->mean_kl_limit)) report->verdict = PUM_DEVICE_UNUSABLE;
+    for (size_t i = 0; i < vk_n_quirks; i++)
+        if (d->vk->caps.quirks >> i & 1) report->quirks[report->n_quirks++] = (pum_quirk){vk_quirks[i].what, vk_quirks[i].reason};
 }
 
 static pum_status check_all(pum_device *d, const pum_device_check_params *p, const check_needs *needs, pum_device_report *report,
@@ -105,6 +133,7 @@ static pum_status check(pum_device *d, const pum_device_check_params *p, pum_dev
     if (status == PUM_OK && !r->variants) status = pum_fail_memory(err, "a report", n * sizeof *r->variants);
     if (status == PUM_OK) status = check_all(d, p, &needs, r, err);
     if (status == PUM_OK) fill(d, jobs, n_jobs, r);
+    if (status == PUM_OK && !(r->mean_kl <= r->mean_kl_limit)) r->verdict = PUM_DEVICE_UNUSABLE;
     free(jobs);
     return status;
 }
@@ -121,6 +150,33 @@ pum_status pum_device_check(pum_device *device, const pum_device_check_params *p
     if (status != PUM_OK) pum_device_report_destroy(report);
     return status;
 }
+
+static pum_status list_choices(pum_device *d, pum_device_report *r, pum_error *err) {
+    check_job *jobs;
+    size_t n_jobs;
+    pum_status status = check_jobs(&jobs, &n_jobs, err);
+    if (status != PUM_OK) return status;
+    r->variants = calloc(count_rows(jobs, n_jobs) + 1, sizeof *r->variants);
+    if (r->variants)
+        fill(d, jobs, n_jobs, r);
+    else
+        status = pum_fail_memory(err, "a report", count_rows(jobs, n_jobs) * sizeof *r->variants);
+    free(jobs);
+    return status;
+}
+
+pum_status pum_device_choices(pum_device *device, pum_device_report **report, pum_error *err) {
+    pum_device_report *r = *report = calloc(1, sizeof *r);
+    if (!r) return pum_fail_memory(err, "a report", sizeof *r);
+    r->mean_kl = r->mean_kl_limit = NAN;
+    pthread_mutex_lock(&device->lock);
+    pum_status status = list_choices(device, r, err);
+    pthread_mutex_unlock(&device->lock);
+    if (status != PUM_OK) pum_device_report_destroy(report);
+    return status;
+}
+
+char *pum_device_caps_text(pum_device *device) { return vk_caps_text(&device->vk->caps); }
 
 void pum_device_report_destroy(pum_device_report **report) {
     if (!report || !*report) return;

@@ -142,8 +142,8 @@ pum_status pum_model_load(pum_device *device, const pum_file *file, const pum_mo
     pum_model *m;
     if ((status = model_create(device, &info, &m, err)) != PUM_OK) return status;
     llama_load_params load = load_params(params);
-    check_needs needs = needs_of_file(file_gguf(file));
-    if ((status = device_tune(device, &needs, err)) != PUM_OK ||
+    m->needs = needs_of_file(file_gguf(file));
+    if ((status = device_tune(device, &m->needs, err)) != PUM_OK ||
         (status = llama_weights_load(device->kernels, file_gguf(file), &config, &load, &m->weights, err)) != PUM_OK) {
         pum_model_destroy(&m);
         return status;
@@ -184,7 +184,8 @@ pum_status pum_model_random(pum_device *device, const char *shape, const char *t
     if ((status = model_create(device, &info, &m, err)) != PUM_OK) return status;
     llama_load_params load = load_params(params);
     uint64_t of_type = needs_bit(t->type);
-    if ((status = device_tune(device, &(check_needs){of_type, of_type, of_type}, err)) != PUM_OK ||
+    m->needs = (check_needs){of_type, of_type, of_type};
+    if ((status = device_tune(device, &m->needs, err)) != PUM_OK ||
         (status = llama_weights_random(device->kernels, &c, t->type, seed, &load, &m->weights, err)) != PUM_OK) {
         pum_model_destroy(&m);
         return status;
@@ -203,3 +204,5 @@ void pum_model_destroy(pum_model **model) {
 }
 
 void pum_model_get_info(const pum_model *model, pum_model_info *info) { *info = model->info; }
+
+bool pum_model_is_checked(const pum_model *model) { return device_is_checked(model->device, &model->needs); }

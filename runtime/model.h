@@ -11,6 +11,7 @@ struct pum_model {
     pum_model_info info;
     arena strings; ///< of info
     double load_ms;
+    check_needs needs; ///< which kernels it uses
 };
 
 tensor_type model_kv_type(pum_kv_type kv);

@@ -168,6 +168,7 @@ typedef struct pum_variant_report {
     double mean_kl;         ///< of a tiny model that uses it to the float64 reference, where it rounds its inputs; else 0
     bool chosen;
     char message[200]; ///< what is wrong; empty where nothing is
+    char why[240]; ///< why it is chosen or not: "chosen: the fastest of those that were timed", "needs coopmat: …", "slower: …"
 } pum_variant_report;
 
 typedef enum pum_device_verdict {
@@ -176,8 +177,17 @@ typedef enum pum_device_verdict {
     PUM_DEVICE_UNUSABLE, ///< an operation has no kernel that is right
 } pum_device_verdict;
 
+/// A thing that the driver says and that is not believed.
+typedef struct pum_quirk {
+    const char *what, *reason; ///< static storage; a link or a measurement
+} pum_quirk;
+enum { PUM_MAX_QUIRKS = 32 };
+
 typedef struct pum_device_report {
     pum_device_verdict verdict;
+    char unserved[48]; ///< an operation that has no kernel that is right; empty where there is none
+    int n_quirks;
+    pum_quirk quirks[PUM_MAX_QUIRKS];
     double mean_kl;       ///< of a tiny model's probabilities to those of a float64 reference; NaN where it cannot run
     double mean_kl_limit; ///< that it must not exceed
     int n_variants;
@@ -196,6 +206,12 @@ typedef struct pum_device_check_params {
 /// PUM_ERR_DEVICE_LOST, PUM_ERR_ABORTED. No model may be in use on the device meanwhile.
 PUM_API pum_status pum_device_check(pum_device *device, const pum_device_check_params *params, pum_device_report **report,
                                     pum_error *err);
+/// What is known of the kernels now, and which are chosen by that; runs nothing. Verdicts are PUM_VERDICT_NONE where nothing was
+/// checked, mean_kl is NaN. Errors: PUM_ERR_MEMORY.
+PUM_API pum_status pum_device_choices(pum_device *device, pum_device_report **report, pum_error *err);
+/// What the device can do, as Pumice sees it, and its limits: lines "name: value", zero-terminated, to be freed with pum_free;
+/// NULL without memory. For people, and for reports of bugs.
+PUM_API char *pum_device_caps_text(pum_device *device);
 PUM_API void pum_device_report_destroy(pum_device_report **report);
 
 /// What the program libexec/pumice/pumice-check does, which the library starts to check kernels where a crash or a hang does no
@@ -380,6 +396,8 @@ PUM_API pum_status pum_model_random(pum_device *device, const char *shape, const
 PUM_API void pum_model_destroy(pum_model **model);
 /// Strings belong to the model.
 PUM_API void pum_model_get_info(const pum_model *model, pum_model_info *info);
+/// Whether every operation of the model is done by a kernel that was checked on this device and is right.
+PUM_API bool pum_model_is_checked(const pum_model *model);
 /// The memory plan of this model on its device; n_ctx and kv as in pum_file_plan.
 PUM_API pum_status pum_model_plan(const pum_model *model, int n_ctx, pum_kv_type kv, pum_plan *plan, pum_error *err);
 

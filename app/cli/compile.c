@@ -64,7 +64,20 @@ static void on_kernel(void *user, const pum_kernel_report *k) {
                       k->scratch_bytes, k->chosen ? "; it is used" : "");
 }
 
-static int print_json(const pum_device_info *d, compile_run *run) {
+/* Which kernel serves each op, and why the others do not: also those that this device cannot run. */
+static void add_choices(json_t *o, pum_device *device) {
+    pum_device_report *report;
+    json_t *choices = json_array(), *quirks = NULL;
+    if (pum_device_choices(device, &report, NULL) == PUM_OK) {
+        for (int i = 0; i < report->n_variants; i++) json_array_append_new(choices, doctor_variant_json(&report->variants[i]));
+        quirks = doctor_quirks_json(report);
+        pum_device_report_destroy(&report);
+    }
+    json_object_set_new(o, "choices", choices);
+    json_object_set_new(o, "quirks", quirks ? quirks : json_array());
+}
+
+static int print_json(pum_device *device, const pum_device_info *d, compile_run *run) {
     json_t *o = json_object();
     json_object_set_new(o, "device", json_text(d->name));
     json_object_set_new(o, "driver", json_text(d->driver));
@@ -73,6 +86,7 @@ static int print_json(const pum_device_info *d, compile_run *run) {
     json_object_set_new(o, "verdict", json_text(run->n_failed ? "partly" : "ok"));
     json_object_set_new(o, "mean_kl", json_null());
     json_object_set_new(o, "variants", run->variants);
+    add_choices(o, device);
     return json_print(o);
 }
 
@@ -92,7 +106,7 @@ int doctor_compile(engine *e, options *o) {
         return 1;
     }
     if (o->json)
-        print_json(&info, &run);
+        print_json(e->device, &info, &run);
     else
         printf("\n%d kernels, %d spill, %d did not compile\n", run.n_kernels, run.n_spilling, run.n_failed);
     if (run.n_failed)

@@ -8,6 +8,9 @@
 static const char *const verdict_names[] = {"none", "ok", "wrong", "unrepeatable", "failed", "crashed", "hung", "unsupported"};
 static const char *const device_verdict_names[] = {"ok", "partly", "unusable"};
 
+const char *doctor_verdict_name(pum_verdict verdict) { return verdict_names[verdict]; }
+const char *doctor_device_verdict_name(pum_device_verdict verdict) { return device_verdict_names[verdict]; }
+
 static bool on_progress(void *user, uint64_t done, uint64_t total) {
     static bool said;
     (void)user;
@@ -16,7 +19,7 @@ static bool on_progress(void *user, uint64_t done, uint64_t total) {
     return !engine_interrupted();
 }
 
-static json_t *variant_json(const pum_variant_report *v) {
+json_t *doctor_variant_json(const pum_variant_report *v) {
     json_t *o = json_object();
     json_object_set_new(o, "op", json_text(v->op));
     json_object_set_new(o, "variant", json_text(v->variant));
@@ -28,7 +31,19 @@ static json_t *variant_json(const pum_variant_report *v) {
     json_object_set_new(o, "mean_kl", v->mean_kl > 0 ? json_number(v->mean_kl) : json_null());
     json_object_set_new(o, "chosen", json_boolean(v->chosen));
     json_object_set_new(o, "message", v->message[0] ? json_text(v->message) : json_null());
+    json_object_set_new(o, "why", json_text(v->why));
     return o;
+}
+
+json_t *doctor_quirks_json(const pum_device_report *r) {
+    json_t *quirks = json_array();
+    for (int i = 0; i < r->n_quirks; i++) {
+        json_t *o = json_object();
+        json_object_set_new(o, "what", json_text(r->quirks[i].what));
+        json_object_set_new(o, "reason", json_text(r->quirks[i].reason));
+        json_array_append_new(quirks, o);
+    }
+    return quirks;
 }
 
 static int print_json(const pum_device_info *d, const pum_device_report *r) {
@@ -40,7 +55,8 @@ static int print_json(const pum_device_info *d, const pum_device_report *r) {
     json_object_set_new(o, "verdict", json_text(device_verdict_names[r->verdict]));
     json_object_set_new(o, "mean_kl", json_number(r->mean_kl));
     json_object_set_new(o, "mean_kl_limit", json_number(r->mean_kl_limit));
-    for (int i = 0; i < r->n_variants; i++) json_array_append_new(variants, variant_json(&r->variants[i]));
+    json_object_set_new(o, "quirks", doctor_quirks_json(r));
+    for (int i = 0; i < r->n_variants; i++) json_array_append_new(variants, doctor_variant_json(&r->variants[i]));
     json_object_set_new(o, "variants", variants);
     return json_print(o);
 }
@@ -65,6 +81,21 @@ static int print_text(const pum_device_info *d, const pum_device_report *r) {
     return fflush(stdout) == 0 ? 0 : 1;
 }
 
+static int complain(const pum_device_info *d, const pum_device_report *r) {
+    if (r->unserved[0])
+        fprintf(
+            stderr,
+            "pumice: error: %s: none of the kernels for %s is right on this device; update its driver, or choose another with "
+            "--device\n",
+            d->name, r->unserved);
+    else
+        fprintf(stderr,
+                "pumice: error: %s: a tiny model gives other probabilities than the reference (mean KL %.2g, at most %.2g is "
+                "allowed); update the driver, or choose another device with --device\n",
+                d->name, r->mean_kl, r->mean_kl_limit);
+    return 1;
+}
+
 int command_doctor(options *o) {
     engine e = {0};
     pum_error err;
@@ -84,13 +115,8 @@ int command_doctor(options *o) {
         pum_device_info info;
         pum_device_get_info(e.device, &info);
         status = o->json ? print_json(&info, report) : print_text(&info, report);
-        if (report->verdict == PUM_DEVICE_UNUSABLE) {
-            fprintf(stderr,
-                    "pumice: error: %s: an operation has no kernel that is right on this device; update its driver, or choose "
-                    "another with --device\n",
-                    info.name);
-            status = 1;
-        }
+        if (o->report_file && !doctor_write_report(&e, o, &info, report)) status = 1;
+        if (report->verdict == PUM_DEVICE_UNUSABLE) status = complain(&info, report);
     }
     pum_device_report_destroy(&report);
     engine_close(&e);

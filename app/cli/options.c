@@ -71,6 +71,8 @@ static const row rows[] = {
     {"--full", FLAG, AT(full), FOR_DOCTOR, 0, 0, NULL, "run everything 50 times"},
     {"--compile", FLAG, AT(compile), FOR_DOCTOR, 0, 0, NULL,
      "compile every kernel, run none, and say what the driver made of it"},
+    {"--report", TEXT, AT(report_file), FOR_DOCTOR, 0, 0, "FILE",
+     "write all of it to a file that can be attached to a bug; it names no person and no private path"},
     {"--json", FLAG, AT(json), FOR_DEVICES | FOR_INFO | FOR_BENCH | FOR_DOCTOR, 0, 0, NULL, "print JSON"},
 };
 enum { N_ROWS = sizeof rows / sizeof *rows };

@@ -104,8 +104,9 @@ static void tell_ready(worker *w, const char *path) {
     pum_device_get_info(w->device, &device);
     const char *slash = strrchr(path, '/');
     char detail[512];
-    snprintf(detail, sizeof detail,
-             device.type == PUM_DEVICE_CPU ? "%s: a driver that runs on the CPU, much slower than a GPU" : "%s", device.name);
+    snprintf(detail, sizeof detail, "%s%s%s", device.name,
+             device.type == PUM_DEVICE_CPU ? ": a driver that runs on the CPU, much slower than a GPU" : "",
+             pum_model_is_checked(w->model) ? " · checked on your device" : "");
     tell(w, (news){.kind = NEWS_READY, .n_ctx = conversation_n_ctx(w->conversation)},
          info.name ? info.name
          : slash   ? slash + 1

@@ -47,7 +47,7 @@ void check_table_forget(check_table *t, const check_job *job) {
             *check_table_at(t, &shader_variants[i], job->size) = (check_result){.verdict = PUM_VERDICT_NONE};
 }
 
-static bool is_bad(pum_verdict verdict) {
+bool check_is_bad(pum_verdict verdict) {
     return verdict == PUM_VERDICT_WRONG || verdict == PUM_VERDICT_UNREPEATABLE || verdict == PUM_VERDICT_FAILED ||
            verdict == PUM_VERDICT_CRASHED || verdict == PUM_VERDICT_HUNG;
 }
@@ -58,7 +58,7 @@ op_variant_knowledge check_table_knowledge(const check_table *t, const shader_va
     op_variant_knowledge known = {0};
     for (int size = 0; size < OP_N_SIZES; size++) {
         const check_result *r = check_table_at(t, variant, (op_size)size);
-        known.left_out = known.left_out || is_bad(r->verdict);
+        known.left_out = known.left_out || check_is_bad(r->verdict);
         known.time_us[size] = use_times && r->verdict == PUM_VERDICT_OK ? r->time_us : 0;
     }
     return known;
@@ -226,7 +226,7 @@ static double best_time(const tuning *t, const check_job *job, const candidates 
     double best = 0;
     for (size_t i = 0; i < c->n; i++) {
         const check_result *r = result_of(t, job, c->of[i]);
-        double us = is_bad(r->verdict) ? 0 : r->time_us;
+        double us = check_is_bad(r->verdict) ? 0 : r->time_us;
         if (us > 0 && (best == 0 || us < best)) best = us;
     }
     return best;
@@ -238,7 +238,7 @@ static pum_status check_one(tuning *t, const check_job *job, const shader_varian
     uint32_t most_cases = t->params->n_cases ? t->params->n_cases : UINT32_MAX;
     pum_status status = t->runner->variant(t->runner->user, job, v, most_cases, t->params->n_repeats, r, err);
     r->time_us = time_us;
-    if (status == PUM_OK && is_bad(r->verdict)) base_log(PUM_LOG_WARNING, "kernel %s is left out: %s", v->name, r->message);
+    if (status == PUM_OK && check_is_bad(r->verdict)) base_log(PUM_LOG_WARNING, "kernel %s is left out: %s", v->name, r->message);
     return status;
 }
 
@@ -255,7 +255,7 @@ static pum_status time_again(tuning *t, const check_job *job, const candidates *
     size_t close[MAX_CANDIDATES], n = 0;
     for (size_t k = 0; k < c->n; k++) {
         const check_result *r = result_of(t, job, c->of[k]);
-        if (r->time_us > 0 && r->time_us <= limit && !is_bad(r->verdict)) close[n++] = k;
+        if (r->time_us > 0 && r->time_us <= limit && !check_is_bad(r->verdict)) close[n++] = k;
     }
     pum_status status = PUM_OK;
     for (size_t i = 0; i < ROUNDS * n && n > 1 && status == PUM_OK; i++) {

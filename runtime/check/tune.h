@@ -16,6 +16,8 @@ void check_table_forget(check_table *table, const check_job *job);
 /// Has the choice go by the table: what did not pass is left out; times count if use_times.
 void check_table_apply(const check_table *table, op_kernels *kernels, bool use_times);
 
+/// Whether a verdict leaves a variant out.
+bool check_is_bad(pum_verdict verdict);
 /// What the choice knows of a variant by the table.
 op_variant_knowledge check_table_knowledge(const check_table *table, const shader_variant *variant, bool use_times);
 

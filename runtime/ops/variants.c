@@ -39,45 +39,55 @@ static bool is_gpu(const vk_caps *c) { return !is_cpu(c); }
 static const struct need {
     const char *word;
     bool (*met)(const vk_caps *caps);
-    bool wish; ///< without it the row can run, but only a measurement chooses it
+    bool wish;           ///< without it the row can run, but only a measurement chooses it
+    const char *meaning; ///< what is missing where it is not met
 } needs_table[] = {
-    {"cpu", is_cpu},               // a driver that runs on the CPU: no shared memory in the hot loop, lanes are vector lanes
-    {"gpu", is_gpu, .wish = true}, // what a CPU driver only emulates
-    {"lanes8",
-     has_eight_lanes}, // forms that live on unrolled code in wide registers; SwiftShader has 4 lanes and does not unroll
-    {"just_lanes8", has_just_eight_lanes},
-    {"addresses", has_addresses},                  // buffer device addresses, and 64-bit integers to reckon with them
-    {"scalar_loads", loads_scalars, .wish = true}, // what is the same for all lanes is loaded once, without a loop over the lanes
-    {"cheap_scalar_loads", loads_scalars},         // for forms that other drivers take a minute to compile
-    {"coopmat", has_coopmat},                      // cooperative matrices of float16 added in float32
-    {"coopmat2", has_coopmat2}, // those of VK_NV_cooperative_matrix2: of flexible sizes, with functions of each element
-    {"wide_coopmat", has_wide_coopmat, .wish = true}, // of the whole workgroup; else nothing is known to be gained by coopmat2
-    {"vulkan1.3", has_vulkan_1_3},                    // whose SPIR-V the kernel is, because the compiler makes no older
-    {"int_dot", has_int_dot},                         // products of four bytes at a time, which may be emulated
-    {"fast_dot", has_fast_dot, .wish = true},         // not emulated
-    {"subgroup_arithmetic", has_subgroup_arithmetic},
-    {"subgroup_ballot", has_subgroup_ballot},
-    {"subgroup_shuffle", has_subgroup_shuffle},
+    // No shared memory in the hot loop, lanes are vector lanes.
+    {"cpu", is_cpu, .meaning = "a driver that runs on the CPU"},
+    {"gpu", is_gpu, .wish = true, .meaning = "a GPU: a CPU driver only emulates it"},
+    // Forms that live on unrolled code in wide registers; SwiftShader has 4 lanes and does not unroll.
+    {"lanes8", has_eight_lanes, .meaning = "subgroups of 8 or more"},
+    {"just_lanes8", has_just_eight_lanes, .meaning = "subgroups of 8"},
+    {"addresses", has_addresses, .meaning = "buffer device addresses, and 64-bit integers to reckon with them"},
+    {"scalar_loads", loads_scalars, .wish = true,
+     .meaning = "what is the same for all lanes loaded once, without a loop over the lanes"},
+    {"cheap_scalar_loads", loads_scalars,
+     .meaning = "what is the same for all lanes loaded once; other drivers compile this form for a minute"},
+    {"coopmat", has_coopmat, .meaning = "cooperative matrices of float16 added in float32, and subgroups of a promised size"},
+    {"coopmat2", has_coopmat2,
+     .meaning = "VK_NV_cooperative_matrix2: matrices of flexible sizes, with functions of each element"},
+    // Of subgroups alone nothing is known to be gained by coopmat2.
+    {"wide_coopmat", has_wide_coopmat, .wish = true, .meaning = "cooperative matrices of the whole workgroup"},
+    // The compiler makes no older SPIR-V of the kernel.
+    {"vulkan1.3", has_vulkan_1_3, .meaning = "Vulkan 1.3"},
+    {"int_dot", has_int_dot, .meaning = "products of four bytes at a time"},
+    {"fast_dot", has_fast_dot, .wish = true, .meaning = "products of four bytes at a time that are not emulated"},
+    {"subgroup_arithmetic", has_subgroup_arithmetic, .meaning = "sums over a subgroup"},
+    {"subgroup_ballot", has_subgroup_ballot, .meaning = "ballots of a subgroup"},
+    {"subgroup_shuffle", has_subgroup_shuffle, .meaning = "shuffles in a subgroup"},
 };
 
-static bool word_met(const vk_caps *caps, const char *word, size_t n, bool wishes) {
-    for (size_t i = 0; i < sizeof needs_table / sizeof *needs_table; i++) {
-        const struct need *need = &needs_table[i];
-        if (strlen(need->word) == n && memcmp(need->word, word, n) == 0) return (need->wish && !wishes) || need->met(caps);
-    }
-    return false;
+static const struct need *find_need(const char *word, size_t n) {
+    for (size_t i = 0; i < sizeof needs_table / sizeof *needs_table; i++)
+        if (strlen(needs_table[i].word) == n && memcmp(needs_table[i].word, word, n) == 0) return &needs_table[i];
+    return NULL;
 }
 
-/* wishes: whether they count. */
-static bool words_met(const vk_caps *caps, const char *needs, bool wishes) {
-    if (strcmp(needs, "-") == 0) return true;
+const char *op_need_unmet(const vk_caps *caps, const char *needs, bool wishes, const char **meaning) {
+    if (strcmp(needs, "-") == 0) return NULL;
     for (const char *word = needs;; word++) {
         size_t n = strcspn(word, ",");
-        if (!word_met(caps, word, n, wishes)) return false;
+        const struct need *need = find_need(word, n);
+        if (!need || (!(need->wish && !wishes) && !need->met(caps))) {
+            if (meaning) *meaning = need ? need->meaning : "something that this build does not know";
+            return need ? need->word : word;
+        }
         word += n;
-        if (!*word) return true;
+        if (!*word) return NULL;
     }
 }
+
+static bool words_met(const vk_caps *caps, const char *needs, bool wishes) { return !op_need_unmet(caps, needs, wishes, NULL); }
 
 bool op_needs_met(const vk_caps *caps, const char *needs) { return words_met(caps, needs, false); }
 bool op_wishes_met(const vk_caps *caps, const char *needs) { return words_met(caps, needs, true); }

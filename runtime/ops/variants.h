@@ -70,6 +70,9 @@ pum_status op_kernels_compile(op_kernels *rehearsal, op_kernel_visit visit, void
 
 /// Whether a device can run a row with these words in its `needs` column. An unknown word is not met.
 bool op_needs_met(const vk_caps *caps, const char *needs);
+/// The first of these words that is not met, NULL: all are. wishes: whether those count. *meaning: what is missing, in words; may
+/// be NULL.
+const char *op_need_unmet(const vk_caps *caps, const char *needs, bool wishes, const char **meaning);
 /// Whether it is among those that are chosen before anything was measured.
 bool op_wishes_met(const vk_caps *caps, const char *needs);
 /// For checking and measuring: only this variant serves an op (NULL: as it was).

@@ -1,6 +1,7 @@
 #include "vk/caps.h"
 
 #include "vk/instance.h"
+#include "vk/quirks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,26 +110,50 @@ static void read_features(VkPhysicalDevice physical, const offered *o, vk_featur
 
 /* ---- capabilities */
 
-/* Without the driver's own words: the vendor, and the number in the vendor's packing. */
-static void guess_driver(const VkPhysicalDeviceProperties *p, vk_caps *caps) {
-    char vendor[32];
-    vk_vendor_name(p->vendorID, vendor);
-    snprintf(caps->driver, sizeof caps->driver, "%s", vendor);
-    uint32_t v = p->driverVersion;
-    if (strcmp(vendor, "NVIDIA") == 0)
-        snprintf(caps->driver_version, sizeof caps->driver_version, "%u.%u.%u", v >> 22, v >> 14 & 255, v >> 6 & 255);
-    else
-        snprintf(caps->driver_version, sizeof caps->driver_version, "%u.%u.%u", VK_API_VERSION_MAJOR(v), VK_API_VERSION_MINOR(v),
-                 VK_API_VERSION_PATCH(v));
+typedef struct vendor {
+    uint32_t id;
+    const char *name;
+    uint8_t version_bits[4]; ///< how it packs the driver's version, from the top; 0: as Vulkan packs its own
+} vendor;
+
+static const vendor vendors[] = {
+    {0x1002, "AMD"},      {0x10DE, "NVIDIA", {10, 8, 8, 6}},
+    {0x8086, "Intel"},    {0x13B5, "Arm"},
+    {0x5143, "Qualcomm"}, {0x1010, "Imagination"},
+    {0x106B, "Apple"},    {0x14E4, "Broadcom"},
+    {0x1AE0, "Google"},   {0x10005, "Mesa"},
+    {0x10006, "PoCL"},    {0x144D, "Samsung"},
+};
+
+static const vendor *find_vendor(uint32_t id) {
+    for (size_t i = 0; i < sizeof vendors / sizeof *vendors; i++)
+        if (vendors[i].id == id) return &vendors[i];
+    return NULL;
 }
 
-static void read_driver(const offered *o, VkPhysicalDevice physical, vk_caps *caps) {
-    if (!offers(o, "VK_KHR_driver_properties", VK_API_VERSION_1_2)) return;
+/* Without the driver's own words: the vendor, and the number in the vendor's packing. */
+static void guess_driver(const VkPhysicalDeviceProperties *p, vk_caps *caps) {
+    static const uint8_t vulkan[4] = {10, 10, 12, 0};
+    const vendor *known = find_vendor(p->vendorID);
+    const uint8_t *bits = known && known->version_bits[0] ? known->version_bits : vulkan;
+    uint32_t part[3], left = 32;
+    for (int i = 0; i < 3; i++) {
+        left -= bits[i];
+        part[i] = p->driverVersion >> left & ((1u << bits[i]) - 1);
+    }
+    vk_vendor_name(p->vendorID, caps->driver);
+    snprintf(caps->driver_version, sizeof caps->driver_version, "%u.%u.%u", part[0], part[1], part[2]);
+}
+
+/* Returns the VkDriverId, or 0. */
+static uint32_t read_driver(const offered *o, VkPhysicalDevice physical, vk_caps *caps) {
+    if (!offers(o, "VK_KHR_driver_properties", VK_API_VERSION_1_2)) return 0;
     VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
     VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &driver};
     vkGetPhysicalDeviceProperties2(physical, &properties);
     if (driver.driverName[0]) snprintf(caps->driver, sizeof caps->driver, "%s", driver.driverName);
     if (driver.driverInfo[0]) snprintf(caps->driver_version, sizeof caps->driver_version, "%s", driver.driverInfo);
+    return driver.driverID;
 }
 
 static void read_subgroups(const offered *o, VkPhysicalDevice physical, const vk_features *f, vk_caps *caps) {
@@ -324,7 +349,7 @@ pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *f
     if (status != PUM_OK) return status;
     read_features(physical, &o, features);
     read_limits(physical, caps);
-    read_driver(&o, physical, caps);
+    vk_quirk_device quirky = {p.vendorID, p.deviceID, read_driver(&o, physical, caps), p.driverVersion};
     read_subgroups(&o, physical, features, caps);
     caps->fp16 = features->float16_int8.shaderFloat16;
     caps->int8 = features->float16_int8.shaderInt8;
@@ -336,6 +361,7 @@ pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *f
     caps->buffer_address = features->address.bufferDeviceAddress;
     caps->memory_model = features->memory_model.vulkanMemoryModel;
     caps->coopmat = features->coopmat.cooperative_matrix;
+    vk_quirks_apply(&quirky, caps); // before what a driver must not be asked
     if (caps->coopmat) caps->coopmat_f16 = read_coopmat_f16(physical);
     if (caps->coopmat) caps->coopmat2_f16 = read_coopmat2_f16(physical, features);
     caps->vulkan_1_3 = o.version >= VK_API_VERSION_1_3 && features->maintenance4.maintenance4;
@@ -382,18 +408,9 @@ void vk_caps_memory(VkPhysicalDevice physical, bool budget, uint64_t *memory_byt
 }
 
 void vk_vendor_name(uint32_t vendor_id, char name[32]) {
-    static const struct {
-        uint32_t id;
-        const char *name;
-    } vendors[] = {
-        {0x1002, "AMD"},      {0x10DE, "NVIDIA"},      {0x8086, "Intel"}, {0x13B5, "Arm"},
-        {0x5143, "Qualcomm"}, {0x1010, "Imagination"}, {0x106B, "Apple"}, {0x14E4, "Broadcom"},
-        {0x1AE0, "Google"},   {0x10005, "Mesa"},       {0x10006, "PoCL"}, {0x144D, "Samsung"},
-    };
-    for (size_t i = 0; i < sizeof vendors / sizeof *vendors; i++)
-        if (vendors[i].id == vendor_id) {
-            snprintf(name, 32, "%s", vendors[i].name);
-            return;
-        }
-    snprintf(name, 32, "0x%X", vendor_id);
+    const vendor *known = find_vendor(vendor_id);
+    if (known)
+        snprintf(name, 32, "%s", known->name);
+    else
+        snprintf(name, 32, "0x%X", vendor_id);
 }

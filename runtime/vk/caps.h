@@ -78,6 +78,8 @@ int vk_compute_family(VkPhysicalDevice physical, uint32_t *timestamp_bits);
 /// Size of the largest device-local heap, and how much of it is free as far as the driver tells (else its size).
 void vk_caps_memory(VkPhysicalDevice physical, bool budget, uint64_t *memory_bytes, uint64_t *available_bytes,
                     bool *budget_known);
+/// All of them as lines "name: value", to be freed with free(); NULL without memory.
+char *vk_caps_text(const vk_caps *caps);
 /// "AMD", "NVIDIA", …, or the id in hex.
 void vk_vendor_name(uint32_t vendor_id, char name[32]);
 

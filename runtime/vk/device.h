@@ -48,6 +48,7 @@ typedef struct vk_caps {
     bool pipeline_statistics;         ///< VK_KHR_pipeline_executable_properties
     bool host_visible;                ///< all of the device's memory is: buffers of VK_USE_DEVICE come mapped
     float timestamp_ns;               ///< of one timestamp tick; 0: no timestamps
+    uint32_t quirks;                  ///< bit i: row i of vk_quirks holds
 } vk_caps;
 
 /// An opened device with one compute queue. Any thread may use it; what touches the queue is serialised inside.
