@@ -35,5 +35,9 @@ static void report_kernel(void *user, const check_compiled *k) {
 }
 
 pum_status pum_device_compile(pum_device *device, pum_kernel_report_fn report, void *user, pum_error *err) {
-    return check_compile(device->vk, report_kernel, &(reporter){report, user}, err);
+    pum_status status = device_enter(device, err);
+    if (status != PUM_OK) return status;
+    status = check_compile(device->vk, report_kernel, &(reporter){report, user}, err);
+    device_leave(device, status);
+    return status;
 }

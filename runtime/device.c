@@ -18,6 +18,8 @@ pum_status pum_device_open_with(const pum_device_params *params, pum_device **de
     pum_device *d = calloc(1, sizeof *d);
     if (!d) return pum_fail_memory(err, "a device", sizeof *d);
     pthread_mutex_init(&d->lock, NULL);
+    pthread_mutex_init(&d->parts_lock, NULL);
+    pthread_rwlock_init(&d->in_use, NULL);
     pum_status status = vk_device_open(p.which, &d->vk, err);
     if (status == PUM_OK && p.cache_folder) vk_pipeline_cache_open(d->vk, p.cache_folder);
     if (status == PUM_OK) status = op_kernels_create(d->vk, &d->kernels, err);
@@ -48,6 +50,8 @@ void pum_device_destroy(pum_device **device) {
     free(d->folder);
     if (d->vk) vk_pipeline_cache_save(d->vk);
     vk_device_close(&d->vk);
+    pthread_rwlock_destroy(&d->in_use);
+    pthread_mutex_destroy(&d->parts_lock);
     pthread_mutex_destroy(&d->lock);
     free(d);
     *device = NULL;
@@ -137,10 +141,18 @@ bool device_is_checked(pum_device *d, const check_needs *needs) {
     return all;
 }
 
-void pum_device_get_info(pum_device *device, pum_device_info *info) { vk_device_describe(device->vk, info); }
+void pum_device_get_info(pum_device *device, pum_device_info *info) {
+    device_hold(device);
+    vk_device_describe(device->vk, info);
+    device_release(device);
+}
 
 void pum_device_ignore_results(pum_device *device) { device->vk->unchecked = true; }
 
 pum_status pum_device_measure_peaks(pum_device *device, pum_device_peaks *peaks, pum_error *err) {
-    return op_measure_peaks(device->kernels, peaks, err);
+    pum_status status = device_enter(device, err);
+    if (status != PUM_OK) return status;
+    status = op_measure_peaks(device->kernels, peaks, err);
+    device_leave(device, status);
+    return status;
 }

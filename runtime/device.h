@@ -5,6 +5,13 @@
 #include "check/apart.h"
 #include "check/tune.h"
 
+/// What stands on a device and goes with it when it is lost: weights, contexts. Its owner makes it anew when it needs it again.
+typedef struct device_part {
+    struct device_part *next, **at; ///< at: NULL while it is in no list
+    void (*drop)(void *owner);      ///< destroys it; called while nobody uses the device
+    void *owner;
+} device_part;
+
 struct pum_device {
     vk_device *vk;
     op_kernels *kernels;
@@ -13,6 +20,9 @@ struct pum_device {
     char *folder;         ///< of caches, or NULL
     char *table_path;     ///< or NULL
     pum_device_params params;
+    pthread_rwlock_t in_use; ///< shared by whoever uses it, exclusive while it is rebuilt
+    pthread_mutex_t parts_lock;
+    device_part *parts; ///< the newest first: contexts before the weights that they read
 };
 
 /// At the first use, if it was opened for that: checks and times the kernels that a model needs. Errors: PUM_ERR_ABORTED;
@@ -30,5 +40,25 @@ typedef struct device_checks {
 } device_checks;
 pum_status device_checks_begin(pum_device *device, device_checks *checks, pum_error *err);
 void device_checks_end(device_checks *checks);
+
+/* ---- using a device that may be lost: recovery.c */
+
+/// Begins to use a device; one that is lost is rebuilt first: every part is dropped, the GPU opened again. Several threads may be
+/// in at once. Errors: those of vk_device_reopen; nothing has begun then.
+pum_status device_enter(pum_device *device, pum_error *err);
+/// The same without rebuilding, to look at it or to destroy what is on it.
+void device_hold(pum_device *device);
+void device_release(pum_device *device);
+/// Ends what device_enter began. status: of what was done. Returns whether that failed because the device is lost, so that it may
+/// be done again after another device_enter.
+bool device_leave(pum_device *device, pum_status status);
+/// How often something is done again behind a lost device before its failure counts.
+enum { DEVICE_MOST_LOST = 3 };
+/// The sentence for that; err holds the last failure's.
+pum_status device_fail_lost(const pum_device *device, pum_error *err);
+
+/// While the device is in use. owner's drop is called before the device is rebuilt, unless device_remove came first.
+void device_add(pum_device *device, device_part *part, void (*drop)(void *owner), void *owner);
+void device_remove(pum_device *device, device_part *part);
 
 #endif

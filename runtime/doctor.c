@@ -144,9 +144,13 @@ pum_status pum_device_check(pum_device *device, const pum_device_check_params *p
     pum_device_report *r = *report = calloc(1, sizeof *r);
     if (!r) return pum_fail_memory(err, "a report", sizeof *r);
     r->mean_kl = r->mean_kl_limit = NAN;
-    pthread_mutex_lock(&device->lock);
-    pum_status status = check(device, &p, r, err);
-    pthread_mutex_unlock(&device->lock);
+    pum_status status = device_enter(device, err);
+    if (status == PUM_OK) {
+        pthread_mutex_lock(&device->lock);
+        status = check(device, &p, r, err);
+        pthread_mutex_unlock(&device->lock);
+        device_leave(device, status);
+    }
     if (status != PUM_OK) pum_device_report_destroy(report);
     return status;
 }

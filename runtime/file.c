@@ -6,11 +6,13 @@
 #include "text/tokenizer.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct pum_file {
+    atomic_int n_owners;
     gguf *gguf;
     arena arena;
     pum_model_info info;
@@ -105,6 +107,7 @@ pum_status pum_file_open(const char *path, pum_file **file, pum_error *err) {
         free(f);
         return status;
     }
+    atomic_init(&f->n_owners, 1);
     read_info(f);
     read_template(f);
     *file = f;
@@ -113,10 +116,18 @@ pum_status pum_file_open(const char *path, pum_file **file, pum_error *err) {
 
 void pum_file_destroy(pum_file **file) {
     if (!file || !*file) return;
-    gguf_close(&(*file)->gguf);
-    arena_free(&(*file)->arena);
-    free(*file);
+    pum_file *f = *file;
     *file = NULL;
+    if (atomic_fetch_sub(&f->n_owners, 1) > 1) return;
+    gguf_close(&f->gguf);
+    arena_free(&f->arena);
+    free(f);
+}
+
+pum_file *file_share(const pum_file *file) {
+    pum_file *f = (pum_file *)(uintptr_t)file; // what its readers see does not change
+    atomic_fetch_add(&f->n_owners, 1);
+    return f;
 }
 
 /* ---- looking */

@@ -6,5 +6,7 @@
 
 /// The GGUF behind a file; belongs to it.
 const gguf *file_gguf(const pum_file *file);
+/// Another owner of it: it is closed when each has called pum_file_destroy. Any thread.
+pum_file *file_share(const pum_file *file);
 
 #endif

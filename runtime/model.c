@@ -72,31 +72,44 @@ pum_status model_refuse_plan(const pum_plan *plan, const char *device, pum_error
         (double)plan->kv_bytes / unit, (double)plan->scratch_bytes / unit, (double)plan->available_bytes / unit);
 }
 
+static void look_at_device(pum_device *device, vk_caps *caps, uint64_t *available_bytes) {
+    device_hold(device);
+    *caps = device->vk->caps;
+    *available_bytes = vk_device_available_bytes(device->vk);
+    device_release(device);
+}
+
 pum_status pum_file_plan(const pum_file *file, pum_device *device, int n_ctx, pum_kv_type kv, pum_plan *plan, pum_error *err) {
-    const vk_caps *caps = device ? &device->vk->caps : &least_caps;
+    vk_caps caps = least_caps;
+    uint64_t available_bytes = 0;
+    if (device) look_at_device(device, &caps, &available_bytes);
     llama_config config;
     uint64_t weights_bytes;
     pum_status status = llama_config_read(file_gguf(file), &config, err);
-    if (status == PUM_OK) status = llama_weights_plan(file_gguf(file), &config, caps->max_storage_range, &weights_bytes, err);
+    if (status == PUM_OK) status = llama_weights_plan(file_gguf(file), &config, caps.max_storage_range, &weights_bytes, err);
     if (status != PUM_OK) return status;
-    return make_plan(caps, &config, weights_bytes, device ? vk_device_available_bytes(device->vk) : 0, n_ctx, kv, plan, err);
+    return make_plan(&caps, &config, weights_bytes, available_bytes, n_ctx, kv, plan, err);
 }
 
 pum_status pum_model_plan(const pum_model *model, int n_ctx, pum_kv_type kv, pum_plan *plan, pum_error *err) {
+    vk_caps caps;
+    uint64_t available_bytes, taken = model->weights_bytes;
+    look_at_device(model->device, &caps, &available_bytes);
     // The weights have been taken already: they count as available to their own model.
-    uint64_t taken = model->weights->device_bytes;
-    return make_plan(&model->device->vk->caps, &model->weights->config, taken,
-                     vk_device_available_bytes(model->device->vk) + taken, n_ctx, kv, plan, err);
+    return make_plan(&caps, &model->config, taken, available_bytes + taken, n_ctx, kv, plan, err);
 }
 
 /* ---- loading */
 
 static const char *keep(pum_model *m, const char *text) { return text ? arena_copy(&m->strings, text, strlen(text)) : NULL; }
 
-static pum_status model_create(pum_device *device, const pum_model_info *info, pum_model **model, pum_error *err) {
+static pum_status model_create(pum_device *device, const llama_config *config, const pum_model_info *info, pum_model **model,
+                               pum_error *err) {
     pum_model *m = calloc(1, sizeof *m);
     if (!m) return pum_fail_memory(err, "a model", sizeof *m);
+    pthread_mutex_init(&m->lock, NULL);
     m->device = device;
+    m->config = *config;
     m->info = *info;
     m->info.architecture = keep(m, info->architecture);
     m->info.name = keep(m, info->name);
@@ -127,6 +140,59 @@ static llama_load_params load_params(const pum_model_params *params) {
     return params ? (llama_load_params){params->progress, params->progress_user} : (llama_load_params){0};
 }
 
+static void drop_weights(void *owner) { llama_weights_destroy(&((pum_model *)owner)->weights); }
+
+static pum_status load_weights(pum_model *m, const llama_load_params *load, pum_error *err) {
+    op_kernels *kernels = m->device->kernels;
+    pum_status status = m->file ? llama_weights_load(kernels, file_gguf(m->file), &m->config, load, &m->weights, err)
+                                : llama_weights_random(kernels, &m->config, m->type, m->seed, load, &m->weights, err);
+    if (status == PUM_OK) device_add(m->device, &m->part, drop_weights, m);
+    return status;
+}
+
+static bool on_loading_again(void *user, uint64_t done, uint64_t total) {
+    (void)done, (void)total;
+    return !atomic_load((atomic_bool *)user);
+}
+
+pum_status model_need_weights(const pum_model *model, atomic_bool *abort, pum_error *err) {
+    pum_model *m = (pum_model *)(uintptr_t)model; // what its users see does not change
+    pthread_mutex_lock(&m->lock);
+    llama_load_params load = {.progress = on_loading_again, .progress_user = abort};
+    pum_status status = m->weights ? PUM_OK : load_weights(m, &load, err);
+    pthread_mutex_unlock(&m->lock);
+    return status;
+}
+
+/* The first loading: a device that is lost meanwhile is rebuilt, and it begins anew. */
+static pum_status load_first(pum_model *m, const llama_load_params *load, pum_error *err) {
+    for (int n_lost = 0;; n_lost++) {
+        pum_status status = device_enter(m->device, err);
+        if (status != PUM_OK) return status;
+        status = device_tune(m->device, &m->needs, err);
+        if (status == PUM_OK) status = load_weights(m, load, err);
+        if (!device_leave(m->device, status)) return status;
+        if (n_lost == DEVICE_MOST_LOST) return device_fail_lost(m->device, err);
+    }
+}
+
+/* Its source is known: brings it to the device, or destroys it. */
+static pum_status finish_loading(pum_model *m, const pum_model_params *params, uint64_t begin_ns, pum_model **model,
+                                 pum_error *err) {
+    llama_load_params load = load_params(params);
+    pum_status status = load_first(m, &load, err);
+    if (status != PUM_OK) {
+        pum_model_destroy(&m);
+        return status;
+    }
+    m->weights_bytes = m->weights->device_bytes;
+    m->weights_bytes_per_token = llama_weights_bytes_per_token(m->weights);
+    m->host_bytes = m->weights->host_bytes;
+    m->load_ms = (double)(clock_now_ns() - begin_ns) / 1e6;
+    *model = m;
+    return PUM_OK;
+}
+
 pum_status pum_model_load(pum_device *device, const pum_file *file, const pum_model_params *params, pum_model **model,
                           pum_error *err) {
     *model = NULL;
@@ -140,17 +206,10 @@ pum_status pum_model_load(pum_device *device, const pum_file *file, const pum_mo
     pum_model_info info;
     pum_file_get_info(file, &info);
     pum_model *m;
-    if ((status = model_create(device, &info, &m, err)) != PUM_OK) return status;
-    llama_load_params load = load_params(params);
+    if ((status = model_create(device, &config, &info, &m, err)) != PUM_OK) return status;
+    m->file = file_share(file);
     m->needs = needs_of_file(file_gguf(file));
-    if ((status = device_tune(device, &m->needs, err)) != PUM_OK ||
-        (status = llama_weights_load(device->kernels, file_gguf(file), &config, &load, &m->weights, err)) != PUM_OK) {
-        pum_model_destroy(&m);
-        return status;
-    }
-    m->load_ms = (double)(clock_now_ns() - begin) / 1e6;
-    *model = m;
-    return PUM_OK;
+    return finish_loading(m, params, begin, model, err);
 }
 
 pum_status pum_model_random(pum_device *device, const char *shape, const char *type, uint64_t seed,
@@ -181,26 +240,26 @@ pum_status pum_model_random(pum_device *device, const char *shape, const char *t
         .n_ctx_train = (int)c.n_ctx_train,
     };
     pum_model *m;
-    if ((status = model_create(device, &info, &m, err)) != PUM_OK) return status;
-    llama_load_params load = load_params(params);
+    if ((status = model_create(device, &c, &info, &m, err)) != PUM_OK) return status;
+    m->type = t->type;
+    m->seed = seed;
     uint64_t of_type = needs_bit(t->type);
     m->needs = (check_needs){of_type, of_type, of_type};
-    if ((status = device_tune(device, &m->needs, err)) != PUM_OK ||
-        (status = llama_weights_random(device->kernels, &c, t->type, seed, &load, &m->weights, err)) != PUM_OK) {
-        pum_model_destroy(&m);
-        return status;
-    }
-    m->load_ms = (double)(clock_now_ns() - begin) / 1e6;
-    *model = m;
-    return PUM_OK;
+    return finish_loading(m, params, begin, model, err);
 }
 
 void pum_model_destroy(pum_model **model) {
     if (!model || !*model) return;
-    llama_weights_destroy(&(*model)->weights);
-    arena_free(&(*model)->strings);
-    free(*model);
+    pum_model *m = *model;
     *model = NULL;
+    device_hold(m->device);
+    device_remove(m->device, &m->part);
+    llama_weights_destroy(&m->weights);
+    device_release(m->device);
+    pum_file_destroy(&m->file);
+    arena_free(&m->strings);
+    pthread_mutex_destroy(&m->lock);
+    free(m);
 }
 
 void pum_model_get_info(const pum_model *model, pum_model_info *info) { *info = model->info; }

@@ -519,6 +519,7 @@ typedef struct pum_stats {
     double load_ms;                                    ///< of the model
     uint32_t n_pipelines;                              ///< made on the device so far, whoever needed them
     uint64_t load_host_bytes; ///< the most that loading held in host memory: heap and staging, not the map
+    uint32_t n_rebuilds;      ///< how often the device was lost, and everything made anew and computed again behind it
 } pum_stats;
 PUM_API void pum_session_get_stats(const pum_session *session, pum_stats *stats);
 PUM_API void pum_session_reset_stats(pum_session *session);

@@ -9,14 +9,19 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { LEAST_PREFILL = 8 };
+
 _Static_assert((int)PUM_MAX_OPS == (int)OP_MAX_TIMES, "a list for all of them");
 
 struct pum_session {
     const pum_model *model;
-    llama_context *context;
+    llama_context *context; ///< NULL when the device was lost, until it is needed again
+    device_part part;       ///< the context
     uint32_t n_ctx, n_chunk, n_vocab;
+    uint32_t n_prefill; ///< tokens of one submission's chunk: n_chunk, halved whenever the device was lost
     pum_kv_type kv;
     int n_past;
+    int n_computed;  ///< of those whose K and V are in the context: all, unless the device was lost
     int32_t *tokens; ///< [n_ctx], the first n_past are the timeline
     float *logits;   ///< [n_vocab] of the last token
     bool has_logits;
@@ -26,15 +31,76 @@ struct pum_session {
     pum_plan plan;
     pum_stats stats;
     uint64_t decode_cpu_ns;
+    uint32_t n_contexts; ///< made: more than one where the device was lost
 };
+
+/* ---- the device half: what goes with a lost device is made anew, and the timeline is replayed */
+
+static void drop_context(void *owner) {
+    pum_session *s = owner;
+    llama_context_destroy(&s->context);
+    s->n_computed = 0;
+}
+
+static pum_status need_context(pum_session *s, pum_error *err) {
+    if (s->context) return PUM_OK;
+    pum_device *device = s->model->device;
+    pum_status status = llama_context_create(device->kernels, s->model->weights,
+                                             (llama_context_shape){s->n_ctx, s->n_chunk, model_kv_type(s->kv)}, &s->context, err);
+    if (status != PUM_OK) return status;
+    device_add(device, &s->part, drop_context, s);
+    s->n_contexts++;
+    return PUM_OK;
+}
+
+static pum_status replay(pum_session *s, pum_error *err) {
+    pum_status status = PUM_OK;
+    while (s->n_computed < s->n_past && status == PUM_OK) {
+        uint32_t left = (uint32_t)(s->n_past - s->n_computed), n = left < s->n_prefill ? left : s->n_prefill;
+        status = llama_forward(s->context, s->tokens + s->n_computed, n, (uint32_t)s->n_computed, NULL, &s->abort, err);
+        if (status == PUM_OK) s->n_computed += (int)n;
+    }
+    return status;
+}
+
+/* Work goes on from where the session stands, so that it can be begun again. */
+typedef pum_status (*session_work)(pum_session *s, void *argument, pum_error *err);
+
+/* Does something on the device, with weights, context and timeline there. Behind a lost device it goes on; one that is lost again
+ * and again without a new token in between is given up. */
+static pum_status on_device(pum_session *s, session_work work, void *argument, pum_error *err) {
+    pum_device *device = s->model->device;
+    for (int n_lost = 0, n_past = s->n_past;; n_lost++) {
+        pum_status status = device_enter(device, err);
+        if (status != PUM_OK) return status;
+        status = model_need_weights(s->model, &s->abort, err);
+        if (status == PUM_OK) status = need_context(s, err);
+        if (status == PUM_OK) status = replay(s, err);
+        if (status == PUM_OK && work) status = work(s, argument, err);
+        if (!device_leave(device, status)) return status;
+        if (s->n_past > n_past) n_lost = 0;
+        if (n_lost == DEVICE_MOST_LOST) return device_fail_lost(device, err);
+        n_past = s->n_past;
+        // Drivers reset a device for what takes too long.
+        if (s->n_prefill > LEAST_PREFILL) s->n_prefill /= 2;
+    }
+}
+
+/* ---- making */
 
 static pum_status allocate(pum_session *s, pum_error *err) {
     s->tokens = calloc(s->n_ctx, sizeof *s->tokens);
     s->logits = calloc(s->n_vocab, sizeof *s->logits);
     if (!s->tokens || !s->logits)
         return pum_fail_memory(err, "a session", s->n_ctx * sizeof *s->tokens + s->n_vocab * sizeof *s->logits);
-    return llama_context_create(s->model->device->kernels, s->model->weights,
-                                (llama_context_shape){s->n_ctx, s->n_chunk, model_kv_type(s->kv)}, &s->context, err);
+    return on_device(s, NULL, NULL, err);
+}
+
+static uint64_t scratch_bytes(const pum_model *model, llama_context_shape shape) {
+    device_hold(model->device);
+    llama_context_plan plan = llama_plan_context(&model->device->vk->caps, &model->config, shape);
+    device_release(model->device);
+    return plan.scratch_bytes;
 }
 
 pum_status pum_session_create(const pum_model *model, const pum_session_params *params, pum_session **session, pum_error *err) {
@@ -49,9 +115,7 @@ pum_status pum_session_create(const pum_model *model, const pum_session_params *
     if (status != PUM_OK) return status;
     uint32_t n_ctx = (uint32_t)plan.n_ctx, n_chunk = p.n_chunk ? (uint32_t)p.n_chunk : llama_default_chunk(n_ctx);
     if (n_chunk > n_ctx) n_chunk = n_ctx;
-    llama_context_plan context = llama_plan_context(&model->device->vk->caps, &model->weights->config,
-                                                    (llama_context_shape){n_ctx, n_chunk, model_kv_type(p.kv)});
-    plan.scratch_bytes = context.scratch_bytes;
+    plan.scratch_bytes = scratch_bytes(model, (llama_context_shape){n_ctx, n_chunk, model_kv_type(p.kv)});
     plan.fits = plan.weights_bytes + plan.kv_bytes + plan.scratch_bytes <= plan.available_bytes;
     if (!plan.fits) return model_refuse_plan(&plan, model->device->vk->caps.name, err);
 
@@ -61,8 +125,9 @@ pum_status pum_session_create(const pum_model *model, const pum_session_params *
         .model = model,
         .n_ctx = n_ctx,
         .n_chunk = n_chunk,
+        .n_prefill = n_chunk,
         .kv = p.kv,
-        .n_vocab = model->weights->config.n_vocab,
+        .n_vocab = model->config.n_vocab,
         .progress = p.progress,
         .progress_user = p.progress_user,
         .plan = plan,
@@ -78,7 +143,10 @@ pum_status pum_session_create(const pum_model *model, const pum_session_params *
 void pum_session_destroy(pum_session **session) {
     if (!session || !*session) return;
     pum_session *s = *session;
+    device_hold(s->model->device);
+    device_remove(s->model->device, &s->part);
     llama_context_destroy(&s->context);
+    device_release(s->model->device);
     free(s->tokens);
     free(s->logits);
     free(s);
@@ -113,7 +181,7 @@ static pum_status append_chunk(pum_session *s, const int32_t *tokens, uint32_t n
     if (status != PUM_OK) return status;
     if (last && all_logits) memcpy(s->logits, all_logits + (uint64_t)(n - 1) * s->n_vocab, s->n_vocab * sizeof *s->logits);
     memcpy(s->tokens + s->n_past, tokens, n * sizeof *tokens);
-    s->n_past += (int)n;
+    s->n_computed = s->n_past += (int)n;
     s->has_logits = last;
     return PUM_OK;
 }
@@ -133,19 +201,34 @@ static void count(pum_session *s, int n_tokens, uint64_t begin_ns, uint64_t begi
     s->stats.barriers_per_token = counts.barriers;
 }
 
+typedef struct appending {
+    const int32_t *tokens;
+    int n_tokens, done;
+    float *logits; ///< of each token, or NULL
+} appending;
+
+static pum_status append_rest(pum_session *s, void *argument, pum_error *err) {
+    appending *a = argument;
+    pum_status status = PUM_OK;
+    for (int n; a->done < a->n_tokens && status == PUM_OK; a->done += status == PUM_OK ? n : 0) {
+        n = a->n_tokens - a->done < (int)s->n_prefill ? a->n_tokens - a->done : (int)s->n_prefill;
+        float *out = a->logits ? a->logits + (uint64_t)a->done * s->n_vocab : NULL;
+        bool last = a->done + n == a->n_tokens;
+        status = append_chunk(s, a->tokens + a->done, (uint32_t)n, last, out, err);
+        if (status == PUM_OK && s->progress &&
+            !s->progress(s->progress_user, (uint64_t)(a->done + n), (uint64_t)a->n_tokens) && !last)
+            status = pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
+    }
+    return status;
+}
+
 pum_status pum_session_append_logits(pum_session *s, const int32_t *tokens, int n_tokens, float *logits, pum_error *err) {
     pum_status status = check_tokens(s, tokens, n_tokens, err);
     if (status != PUM_OK) return status;
     uint64_t begin = clock_now_ns(), begin_cpu = clock_thread_cpu_ns();
     s->has_logits = false;
-    for (int done = 0, n; done < n_tokens && status == PUM_OK; done += n) {
-        n = n_tokens - done < (int)s->n_chunk ? n_tokens - done : (int)s->n_chunk;
-        float *out = logits ? logits + (uint64_t)done * s->n_vocab : NULL;
-        status = append_chunk(s, tokens + done, (uint32_t)n, done + n == n_tokens, out, err);
-        if (status == PUM_OK && s->progress && !s->progress(s->progress_user, (uint64_t)(done + n), (uint64_t)n_tokens) &&
-            done + n < n_tokens)
-            status = pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
-    }
+    appending a = {tokens, n_tokens, 0, logits};
+    status = on_device(s, append_rest, &a, err);
     if (status == PUM_ERR_ABORTED) atomic_store(&s->abort, false);
     if (status == PUM_OK) count(s, n_tokens, begin, begin_cpu);
     return status;
@@ -165,6 +248,7 @@ pum_status pum_session_rewind(pum_session *session, int n_past, pum_error *err) 
         return pum_fail(err, PUM_ERR_ARGUMENT, "rewind: expected 0 to %d tokens, got %d", session->n_past, n_past);
     if (n_past < session->n_past) session->has_logits = false;
     session->n_past = n_past;
+    if (session->n_computed > n_past) session->n_computed = n_past;
     return PUM_OK;
 }
 
@@ -175,7 +259,8 @@ typedef struct generation {
     pum_session *s;
     pum_sampler *sampler;
     const pum_generate_params *params;
-    int n_left; ///< tokens that may still be chosen
+    int n_left;    ///< tokens that may still be chosen
+    int32_t token; ///< the last that was chosen; handed out, and not on the timeline yet
     pum_end end;
 } generation;
 
@@ -199,12 +284,12 @@ static bool hand_out(generation *g, int32_t token) {
     return more && g->n_left > 0 && g->s->n_past < (int)g->s->n_ctx;
 }
 
-static pum_status generate_on_host(generation *g, int32_t token, pum_error *err) {
+static pum_status generate_on_host(generation *g, pum_error *err) {
     pum_status status = PUM_OK;
-    while (status == PUM_OK && hand_out(g, token)) {
-        status = pum_session_append(g->s, &token, 1, err);
-        if (status == PUM_OK) status = pum_session_sample(g->s, g->sampler, &token, err);
-    }
+    do {
+        status = pum_session_append(g->s, &g->token, 1, err);
+        if (status == PUM_OK) status = pum_session_sample(g->s, g->sampler, &g->token, err);
+    } while (status == PUM_OK && hand_out(g, g->token));
     return status;
 }
 
@@ -214,9 +299,8 @@ static pum_status fail_wrong_logit(const op_step_record *record, pum_error *err)
                     (int)record->token);
 }
 
-static pum_status generate_on_device(generation *g, int32_t token, pum_error *err) {
-    pum_session *s = g->s;
-    if (!hand_out(g, token)) return PUM_OK;
+static pum_status generate_on_device(pum_session *s, void *argument, pum_error *err) {
+    generation *g = argument;
     const pum_sampler_params *params = sampler_params(g->sampler);
     uint32_t left = s->n_ctx - (uint32_t)s->n_past;
     op_step_start start = {
@@ -224,32 +308,35 @@ static pum_status generate_on_device(generation *g, int32_t token, pum_error *er
         .n_draws = sampler_n_draws(g->sampler),
         .stop_ids = g->params->stop_tokens,
         .n_stop_ids = (uint32_t)g->params->n_stop_tokens,
-        .token = token,
+        .token = g->token,
         .n_past = (uint32_t)s->n_past,
         .n_end = (uint32_t)s->n_past + (left < (uint32_t)g->n_left ? left : (uint32_t)g->n_left),
     };
     start.history = sampler_history(g->sampler, &start.n_history);
     uint64_t begin = clock_now_ns(), begin_cpu = clock_thread_cpu_ns();
     pum_status status = llama_decode_begin(s->context, &start, err);
-    for (bool more = true; status == PUM_OK && more;) {
+    bool more = true;
+    while (status == PUM_OK && more) {
         op_step_record record;
         status = llama_decode_next(s->context, &s->abort, &record, err);
         if (status != PUM_OK) break;
-        s->tokens[s->n_past++] = token; // the step appended it
+        s->tokens[s->n_past++] = g->token; // the step appended it
+        s->n_computed = s->n_past;
         count(s, 1, begin, begin_cpu);
         begin = clock_now_ns();
         begin_cpu = clock_thread_cpu_ns();
         if (record.stopped == STEP_WRONG) status = fail_wrong_logit(&record, err);
         if (params->temp != 0) sampler_skip_draws(g->sampler, 1);
-        token = record.token;
-        more = status == PUM_OK && hand_out(g, token);
+        g->token = record.token;
+        more = status == PUM_OK && hand_out(g, g->token);
     }
     pum_status ended = llama_decode_end(s->context, status == PUM_OK ? err : NULL);
-    return status == PUM_OK ? ended : status;
+    if (status != PUM_OK) return status;
+    return ended == PUM_ERR_DEVICE_LOST ? PUM_OK : ended; // lost behind the last token: that is for the next call
 }
 
 /* CPU drivers compute the logits where the host's sampler reads them, and faster than a kernel does. */
-static bool on_device(const generation *g) {
+static bool lives_on_device(const generation *g) {
     const pum_session *s = g->s;
     if (g->params->path == PUM_DECODE_HOST ||
         !op_sample_supported(sampler_params(g->sampler), s->n_vocab, (uint32_t)g->params->n_stop_tokens))
@@ -259,12 +346,12 @@ static bool on_device(const generation *g) {
 
 pum_status pum_session_generate(pum_session *s, pum_sampler *sampler, const pum_generate_params *params, pum_end *end,
                                 pum_error *err) {
-    generation g = {s, sampler, params, params->n_tokens < 0 ? INT_MAX : params->n_tokens, PUM_END_LENGTH};
+    generation g = {s, sampler, params, params->n_tokens < 0 ? INT_MAX : params->n_tokens, -1, PUM_END_LENGTH};
     *end = PUM_END_LENGTH;
     if (g.n_left == 0) return PUM_OK;
-    int32_t token;
-    pum_status status = pum_session_sample(s, sampler, &token, err);
-    if (status == PUM_OK) status = on_device(&g) ? generate_on_device(&g, token, err) : generate_on_host(&g, token, err);
+    pum_status status = pum_session_sample(s, sampler, &g.token, err);
+    if (status == PUM_OK && hand_out(&g, g.token))
+        status = lives_on_device(&g) ? on_device(s, generate_on_device, &g, err) : generate_on_host(&g, err);
     if (status == PUM_ERR_ABORTED) atomic_store(&s->abort, false);
     s->has_logits = false;
     *end = g.end;
@@ -275,22 +362,36 @@ void pum_session_abort(pum_session *session) { atomic_store(&session->abort, tru
 void pum_session_clear_abort(pum_session *session) { atomic_store(&session->abort, false); }
 
 void pum_session_get_stats(const pum_session *s, pum_stats *stats) {
-    const llama_weights *w = s->model->weights;
+    const pum_model *m = s->model;
     *stats = s->stats;
     stats->host_us_per_token = s->stats.decode_tokens ? (double)s->decode_cpu_ns / 1e3 / (double)s->stats.decode_tokens : 0;
-    stats->device_bytes = atomic_load(&s->model->device->vk->allocated_bytes);
+    stats->device_bytes = atomic_load(&m->device->vk->allocated_bytes);
     stats->plan_bytes = s->plan.weights_bytes + s->plan.kv_bytes + s->plan.scratch_bytes;
-    stats->weight_bytes_per_token = llama_weights_bytes_per_token(w);
+    stats->weight_bytes_per_token = m->weights_bytes_per_token;
     stats->kv_bytes_per_position = s->plan.kv_bytes / s->n_ctx;
-    stats->flop_per_token = llama_weights_flop_per_token(&w->config);
-    stats->load_ms = s->model->load_ms;
-    stats->n_pipelines = op_kernels_count(s->model->device->kernels);
-    stats->load_host_bytes = w->host_bytes;
+    stats->flop_per_token = llama_weights_flop_per_token(&m->config);
+    stats->load_ms = m->load_ms;
+    stats->n_pipelines = op_kernels_count(m->device->kernels);
+    stats->load_host_bytes = m->host_bytes;
+    stats->n_rebuilds = s->n_contexts ? s->n_contexts - 1 : 0;
 }
 
 void pum_session_reset_stats(pum_session *session) {
     session->stats = (pum_stats){0};
     session->decode_cpu_ns = 0;
+    session->n_contexts = session->context ? 1 : 0;
+}
+
+typedef struct measuring {
+    const int32_t *tokens;
+    int n_tokens;
+    op_times times;
+} measuring;
+
+static pum_status measure_ops(pum_session *s, void *argument, pum_error *err) {
+    measuring *m = argument;
+    m->times = (op_times){0};
+    return llama_measure(s->context, m->tokens, (uint32_t)m->n_tokens, (uint32_t)s->n_past, &m->times, &s->abort, err);
 }
 
 pum_status pum_session_measure_ops(pum_session *s, const int32_t *tokens, int n_tokens, pum_op_time *ops, int *n_ops,
@@ -301,13 +402,12 @@ pum_status pum_session_measure_ops(pum_session *s, const int32_t *tokens, int n_
     if ((uint32_t)n_tokens > s->n_chunk)
         return pum_fail(err, PUM_ERR_ARGUMENT, "measuring ops: expected at most a chunk of %u tokens, got %d", s->n_chunk,
                         n_tokens);
-    op_times times = {0};
-    status = llama_measure(s->context, tokens, (uint32_t)n_tokens, (uint32_t)s->n_past, &times, &s->abort, err);
-    if (status != PUM_OK) return status;
-    for (uint32_t i = 0; i < times.n; i++) {
-        const op_time *t = &times.ops[i];
+    measuring m = {.tokens = tokens, .n_tokens = n_tokens};
+    if ((status = on_device(s, measure_ops, &m, err)) != PUM_OK) return status;
+    for (uint32_t i = 0; i < m.times.n; i++) {
+        const op_time *t = &m.times.ops[i];
         ops[i] = (pum_op_time){t->name, (int)t->n_dispatches, t->ns / 1e6, t->flop, t->bytes};
     }
-    *n_ops = (int)times.n;
+    *n_ops = (int)m.times.n;
     return PUM_OK;
 }

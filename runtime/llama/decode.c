@@ -95,7 +95,7 @@ pum_status llama_decode_next(llama_context *c, atomic_bool *abort, op_step_recor
         *chosen = (op_step_record){STEP_RUNS, 0};
     else if (!there)
         return pum_fail(
-            err, PUM_ERR_DEVICE,
+            err, PUM_ERR_DEVICE_LOST,
             "%s: expected a token from step %u, got none: the driver dropped the work without an error; try again, or "
             "choose another --device",
             op_kernels_device(c->kernels)->caps.name, run->n_read);

@@ -32,16 +32,24 @@ static void free_kernel(op_kernels *kernels, made_kernel *m) {
     free(m);
 }
 
-void op_kernels_destroy(op_kernels **kernels) {
-    op_kernels *k = *kernels;
-    if (!k) return;
+void op_kernels_forget(op_kernels *k) {
     if (k->preparation) preparation_stop(k->preparation);
     preparation_end(&k->preparation);
-    for (size_t i = 0; i < n_shader_variants; i++)
+    pthread_mutex_lock(&k->lock); // others may be counting
+    for (size_t i = 0; i < n_shader_variants; i++) {
         for (made_kernel *m = k->made[i], *next; m; m = next) {
             next = m->next;
             free_kernel(k, m);
         }
+        k->made[i] = NULL;
+    }
+    pthread_mutex_unlock(&k->lock);
+}
+
+void op_kernels_destroy(op_kernels **kernels) {
+    op_kernels *k = *kernels;
+    if (!k) return;
+    op_kernels_forget(k);
     for (forced_variant *f = k->forced, *next; f; f = next) {
         next = f->next;
         free(f);

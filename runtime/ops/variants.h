@@ -11,6 +11,8 @@ typedef struct op_kernels op_kernels;
 
 pum_status op_kernels_create(vk_device *device, op_kernels **kernels, pum_error *err);
 void op_kernels_destroy(op_kernels **kernels);
+/// Destroys the pipelines, and keeps what is known of the variants: before vk_device_reopen. Nobody may use one meanwhile.
+void op_kernels_forget(op_kernels *kernels);
 vk_device *op_kernels_device(const op_kernels *kernels);
 
 /// A chosen variant with its pipeline for some specialization constants.

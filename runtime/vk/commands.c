@@ -69,18 +69,15 @@ void vk_commands_destroy(vk_commands **commands) {
     vk_commands *c = *commands;
     vk_device *d = c->device;
     if (c->pending) vk_commands_wait(c, NULL, NULL);
-    if (c->pending) { // it hangs, and the device still has all of this: it goes with the process
-        *commands = NULL;
-        return;
-    }
+    bool hung = atomic_load(&d->hung); // the device may still have all of this: it goes with the process
     for (set_pool *s = c->sets, *next; s; s = next) {
         next = s->next;
-        d->fn.vkDestroyDescriptorPool(d->handle, s->handle, NULL);
+        if (!hung) d->fn.vkDestroyDescriptorPool(d->handle, s->handle, NULL);
         free(s);
     }
-    if (c->times) d->fn.vkDestroyQueryPool(d->handle, c->times, NULL);
-    if (c->fence) d->fn.vkDestroyFence(d->handle, c->fence, NULL);
-    if (c->pool) d->fn.vkDestroyCommandPool(d->handle, c->pool, NULL);
+    if (c->times && !hung) d->fn.vkDestroyQueryPool(d->handle, c->times, NULL);
+    if (c->fence && !hung) d->fn.vkDestroyFence(d->handle, c->fence, NULL);
+    if (c->pool && !hung) d->fn.vkDestroyCommandPool(d->handle, c->pool, NULL);
     vk_buffer_destroy(d, &c->sentinel);
     free(c);
     *commands = NULL;
@@ -88,17 +85,27 @@ void vk_commands_destroy(vk_commands **commands) {
 
 bool vk_commands_pending(const vk_commands *commands) { return commands->pending; }
 
-static pum_status fail_hung(const vk_device *d, pum_error *err) {
-    return pum_fail(err, PUM_ERR_DEVICE,
-                    "%s: expected an end of its work within %d s, got none: the device or its driver hangs; start the program "
-                    "again, with another --device if it happens again",
-                    d->caps.name, WAIT_SECONDS);
+static pum_status fail_lost(const vk_device *d, pum_error *err) {
+    if (atomic_load(&d->hung))
+        return pum_fail(err, PUM_ERR_DEVICE_LOST,
+                        "%s: expected an end of its work within %d s, got none: the device or its driver hangs; choose another "
+                        "--device if it happens again",
+                        d->caps.name, WAIT_SECONDS);
+    return pum_fail(err, PUM_ERR_DEVICE_LOST, "%s: the device is lost; choose another --device if it happens again",
+                    d->caps.name);
+}
+
+/* What a call to the device or its queue gave. */
+static pum_status check(vk_device *d, VkResult result, const char *what, pum_error *err) {
+    if (result == VK_SUCCESS) return PUM_OK;
+    if (result == VK_ERROR_DEVICE_LOST) atomic_store(&d->lost, true);
+    return vk_fail(err, result, "%s: %s", d->caps.name, what);
 }
 
 static pum_status begin(vk_commands *c, VkCommandBufferUsageFlags usage, pum_error *err) {
     vk_device *d = c->device;
     pum_status status = PUM_OK;
-    if (atomic_load(&d->hung)) return fail_hung(d, err);
+    if (atomic_load(&d->lost)) return fail_lost(d, err);
     c->failed.status = PUM_OK;
     VK_TRY(d->fn.vkResetCommandPool(d->handle, c->pool, 0), "resetting a command buffer");
     for (set_pool *s = c->sets; s; s = s->next) {
@@ -261,27 +268,30 @@ pum_status vk_commands_submit(vk_commands *c, pum_error *err) {
     pthread_mutex_lock(&d->queue_lock);
     VkResult result = d->fn.vkQueueSubmit(d->queue, 1, &info, c->fence);
     pthread_mutex_unlock(&d->queue_lock);
-    VK_TRY(result, "submitting work to the device");
-    c->pending = true;
+    status = check(d, result, "submitting work", err);
+    c->pending = status == PUM_OK;
 fail:
     return status;
 }
 
-/* In slices of a second: some drivers take a long time-out for none, others count it in 32 bits. */
+/* In slices of a second: some drivers take a long time-out for none, others count it in 32 bits. A hang is told by how many slices
+ * the driver has waited, never by reading a clock: a machine that slept in between, or whose time was set, has lost one slice at
+ * the most. A wait that found no memory has told nothing: the work is under way as before. */
 static pum_status wait_for_fence(vk_device *d, VkFence fence, bool *pending, pum_error *err) {
-    pum_status status = PUM_OK;
-    if (atomic_load(&d->hung)) return fail_hung(d, err);
+    if (atomic_load(&d->hung)) return fail_lost(d, err);
     VkResult result = VK_TIMEOUT;
-    for (int i = 0; i < WAIT_SECONDS && result == VK_TIMEOUT; i++)
+    for (int i = 0; i < WAIT_SECONDS; i++) {
         result = d->fn.vkWaitForFences(d->handle, 1, &fence, VK_TRUE, SECOND_NS);
-    if (result == VK_TIMEOUT) {
-        atomic_store(&d->hung, true);
-        return fail_hung(d, err);
+        if (result != VK_TIMEOUT && result != VK_ERROR_OUT_OF_HOST_MEMORY && result != VK_ERROR_OUT_OF_DEVICE_MEMORY) break;
+        if (atomic_load(&d->hung)) return fail_lost(d, err); // another thread has waited longer
     }
-    *pending = false;
-    VK_TRY(result, "waiting for the device");
-fail:
-    return status;
+    if (result == VK_SUCCESS || result == VK_ERROR_DEVICE_LOST) {
+        *pending = false;
+        return check(d, result, "waiting for it", err);
+    }
+    atomic_store(&d->hung, true);
+    atomic_store(&d->lost, true);
+    return fail_lost(d, err);
 }
 
 static uint64_t elapsed_ns(vk_commands *c) {
@@ -307,7 +317,8 @@ pum_status vk_commands_wait(vk_commands *c, uint64_t *device_ns, pum_error *err)
 pum_status vk_commands_written(const vk_commands *c, pum_error *err) {
     uint32_t written = *(volatile uint32_t *)c->sentinel.mapped;
     if (written == c->sequence || c->device->unchecked) return PUM_OK;
-    return pum_fail(err, PUM_ERR_DEVICE,
+    atomic_store(&c->device->lost, true); // whatever else it was given may be missing too
+    return pum_fail(err, PUM_ERR_DEVICE_LOST,
                     "%s: expected the end of submission %u, got %u: the driver dropped the work without an error; try again, or "
                     "choose another --device",
                     c->device->caps.name, c->sequence, written);
@@ -345,8 +356,7 @@ void vk_batch_destroy(vk_batch **batch) {
     vk_batch *b = *batch;
     *batch = NULL;
     if (b->pending) vk_batch_wait(b, NULL);
-    if (b->pending) return; // it hangs, and the device still has it
-    b->device->fn.vkDestroyFence(b->device->handle, b->fence, NULL);
+    if (!atomic_load(&b->device->hung)) b->device->fn.vkDestroyFence(b->device->handle, b->fence, NULL);
     free(b->buffers);
     free(b);
 }
@@ -354,7 +364,7 @@ void vk_batch_destroy(vk_batch **batch) {
 pum_status vk_batch_submit(vk_batch *b, vk_commands *const *recordings, uint32_t n, uint32_t times, pum_error *err) {
     vk_device *d = b->device;
     pum_status status = PUM_OK;
-    if (atomic_load(&d->hung)) return fail_hung(d, err);
+    if (atomic_load(&d->lost)) return fail_lost(d, err);
     if (b->capacity < n * times) {
         VkCommandBuffer *buffers = realloc(b->buffers, n * times * sizeof *buffers);
         if (!buffers) return pum_fail_memory(err, "a batch", n * times * sizeof *buffers);
@@ -367,8 +377,8 @@ pum_status vk_batch_submit(vk_batch *b, vk_commands *const *recordings, uint32_t
     pthread_mutex_lock(&d->queue_lock);
     VkResult result = d->fn.vkQueueSubmit(d->queue, 1, &info, b->fence);
     pthread_mutex_unlock(&d->queue_lock);
-    VK_TRY(result, "submitting work to the device");
-    b->pending = true;
+    status = check(d, result, "submitting work", err);
+    b->pending = status == PUM_OK;
 fail:
     return status;
 }

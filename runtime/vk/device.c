@@ -239,12 +239,19 @@ static pum_status choose(const candidates *c, const char *which, int *index, pum
 
 /* ---- opening */
 
-static pum_status open_candidate(candidate *c, vk_device **device, pum_error *err) {
+/* A device that hangs cannot be destroyed without waiting for it: what it holds goes with the process. */
+static void close_handle(vk_device *d) {
+    if (d->handle && !atomic_load(&d->hung)) {
+        if (d->pipeline_cache) d->fn.vkDestroyPipelineCache(d->handle, d->pipeline_cache, NULL);
+        d->fn.vkDestroyDevice(d->handle, NULL);
+    }
+    d->handle = VK_NULL_HANDLE;
+    d->pipeline_cache = VK_NULL_HANDLE;
+}
+
+/* The part of a device that is lost with it. */
+static pum_status open_handle(vk_device *d, candidate *c, pum_error *err) {
     pum_status status = PUM_OK;
-    vk_device *d = calloc(1, sizeof *d);
-    if (!d) return pum_fail_memory(err, "a device", sizeof *d);
-    pthread_mutex_init(&d->queue_lock, NULL);
-    pthread_mutex_init(&d->pipeline_cache_lock, NULL);
     d->physical = c->physical;
     d->caps = c->caps;
     uint32_t timestamp_bits;
@@ -262,6 +269,7 @@ static pum_status open_candidate(candidate *c, vk_device **device, pum_error *er
                                .ppEnabledExtensionNames = c->features.extensions};
     VkResult result = vkCreateDevice(c->physical, &info, NULL, &d->handle);
     if (result != VK_SUCCESS) {
+        d->handle = VK_NULL_HANDLE;
         status = vk_fail(err, result, "opening %s", c->caps.name);
         goto fail;
     }
@@ -270,10 +278,20 @@ static pum_status open_candidate(candidate *c, vk_device **device, pum_error *er
     vkGetPhysicalDeviceMemoryProperties(c->physical, &d->memory);
     VkPipelineCacheCreateInfo cache = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO};
     VK_TRY(d->fn.vkCreatePipelineCache(d->handle, &cache, NULL, &d->pipeline_cache), "making the pipeline cache");
-    *device = d;
     return PUM_OK;
 fail:
-    vk_device_close(&d);
+    close_handle(d);
+    return status;
+}
+
+static pum_status open_candidate(candidate *c, vk_device **device, pum_error *err) {
+    vk_device *d = calloc(1, sizeof *d);
+    if (!d) return pum_fail_memory(err, "a device", sizeof *d);
+    pthread_mutex_init(&d->queue_lock, NULL);
+    pthread_mutex_init(&d->pipeline_cache_lock, NULL);
+    pum_status status = open_handle(d, c, err);
+    if (status != PUM_OK) vk_device_close(&d);
+    *device = d;
     return status;
 }
 
@@ -289,14 +307,41 @@ pum_status vk_device_open(const char *which, vk_device **device, pum_error *err)
     return status;
 }
 
+/* The same device in a list that was made anew; -1: it is not there. */
+static int find_again(const candidates *c, const vk_caps *caps) {
+    for (uint32_t i = 0; i < c->n; i++) {
+        const vk_caps *other = &c->all[i].caps;
+        if (!c->all[i].unusable && memcmp(other->uuid, caps->uuid, sizeof caps->uuid) == 0 && !strcmp(other->name, caps->name))
+            return (int)i;
+    }
+    return -1;
+}
+
+pum_status vk_device_reopen(vk_device *d, pum_error *err) {
+    candidates c;
+    close_handle(d);
+    atomic_store(&d->allocated_bytes, 0);
+    pum_status status = list_candidates(&c, err);
+    if (status != PUM_OK) return status;
+    int index = find_again(&c, &d->caps);
+    char names[512];
+    list_names(&c, names, sizeof names);
+    if (index < 0)
+        status = pum_fail(err, PUM_ERR_NO_DEVICE,
+                          "%s: the device was lost and is not there any more; connect it again, or choose another with --device, "
+                          "there is %s",
+                          d->caps.name, c.n ? names : "none");
+    atomic_store(&d->hung, false);
+    if (status == PUM_OK) status = open_handle(d, &c.all[index], err);
+    if (status == PUM_OK) atomic_store(&d->lost, false);
+    free_candidates(&c);
+    return status;
+}
+
 void vk_device_close(vk_device **device) {
     if (!device || !*device) return;
     vk_device *d = *device;
-    // A device that hangs cannot be destroyed without waiting for it: what it holds goes with the process.
-    if (d->handle && !atomic_load(&d->hung)) {
-        if (d->pipeline_cache) d->fn.vkDestroyPipelineCache(d->handle, d->pipeline_cache, NULL);
-        d->fn.vkDestroyDevice(d->handle, NULL);
-    }
+    close_handle(d);
     pthread_mutex_destroy(&d->pipeline_cache_lock);
     pthread_mutex_destroy(&d->queue_lock);
     free(d->pipeline_cache_path);

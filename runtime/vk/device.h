@@ -68,7 +68,8 @@ typedef struct vk_device {
     _Atomic uint64_t allocated_bytes; ///< of device memory taken by vk_buffer_create, all uses
     bool unchecked;   ///< set to measure the host alone on a device that accepts work and does nothing: sequence numbers are not
                       ///< checked
-    atomic_bool hung; ///< a submission did not end in time: nothing more is submitted or waited for
+    atomic_bool lost; ///< it was reset, hangs or drops work: nothing more is submitted or waited for until vk_device_reopen
+    atomic_bool hung; ///< lost by a submission that did not end: it may still write, so nothing of it is destroyed
 } vk_device;
 
 /// How a device is offered to the person: filled for each physical device, usable or not.
@@ -78,6 +79,10 @@ pum_status vk_devices(pum_device_info *infos, int capacity, int *n_devices, pum_
 /// which: as pum_device_open. Loads Vulkan on first use (one instance per process, kept; thread-safe).
 pum_status vk_device_open(const char *which, vk_device **device, pum_error *err);
 void vk_device_close(vk_device **device);
+/// Opens a lost device again, in its place: the same GPU, capabilities read anew. Everything that was made on it must have been
+/// destroyed, and nobody may use it meanwhile. Errors: PUM_ERR_NO_DEVICE where it is not there any more; PUM_ERR_DEVICE,
+/// PUM_ERR_DEVICE_LOST, …; it stays lost then, and this may be tried again.
+pum_status vk_device_reopen(vk_device *device, pum_error *err);
 /// Describes the opened device.
 void vk_device_describe(vk_device *device, pum_device_info *info);
 /// One line that is the same as long as what was learnt about the device holds: this build, device, driver and its version.

@@ -166,6 +166,10 @@ fail:
 }
 
 void vk_pipeline_destroy(vk_device *device, vk_pipeline *pipeline) {
+    if (atomic_load(&device->hung)) { // it may be running: it goes with the process
+        *pipeline = (vk_pipeline){0};
+        return;
+    }
     if (pipeline->handle) device->fn.vkDestroyPipeline(device->handle, pipeline->handle, NULL);
     if (pipeline->layout) device->fn.vkDestroyPipelineLayout(device->handle, pipeline->layout, NULL);
     if (pipeline->set_layout) device->fn.vkDestroyDescriptorSetLayout(device->handle, pipeline->set_layout, NULL);

@@ -34,6 +34,10 @@ static void use(vk_device *device, const void *data, size_t n_bytes) {
 void vk_pipeline_cache_open(vk_device *device, const char *folder) {
     free(device->pipeline_cache_path);
     device->pipeline_cache_path = vk_device_file(device, folder, KIND);
+    vk_pipeline_cache_reopen(device);
+}
+
+void vk_pipeline_cache_reopen(vk_device *device) {
     device->pipeline_cache_bytes = 0;
     char identity[1024];
     vk_device_identity(device, KIND, identity, sizeof identity);
@@ -64,7 +68,7 @@ static void save(vk_device *device) {
 }
 
 void vk_pipeline_cache_save(vk_device *device) {
-    if (!device->pipeline_cache_path || atomic_load(&device->hung)) return;
+    if (!device->pipeline_cache_path || atomic_load(&device->lost)) return;
     pthread_mutex_lock(&device->pipeline_cache_lock);
     save(device);
     pthread_mutex_unlock(&device->pipeline_cache_lock);

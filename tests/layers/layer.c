@@ -6,42 +6,43 @@
  *   bar       a GPU with memory of its own that the host sees all of, beside what it does not see of the same
  *   heap=N    N bytes of device memory
  *   deny=N    the N-th allocation of device memory finds none
- *   lose=N    the device is lost at the N-th submission and stays so
+ *   lose=N    the device is lost at the N-th submission, and so is every device that is opened after it, at its first
+ *   vanish=N  the device is lost at the N-th submission, and cannot be found any more
  *   drop=N    the N-th submission does nothing and says nothing
+ *   hang=N    the N-th submission never ends, and so do those behind it on the same device
+ *   host=N    the N-th of all calls that may find no host memory finds none
+ *   device=N  the same for device memory
+ *   lost=N    the same for a lost device; that device stays lost, one that is opened after it works
  *
  * VK_LAYER_PATH=… VK_INSTANCE_LAYERS=VK_LAYER_PUMICE_test switches it on; named after the validation layer it lies below that,
- * which then reports what exceeds the lowered limits. For one instance per process. */
-#include <vulkan/vk_layer.h>
-#include <vulkan/vulkan.h>
+ * which then reports what exceeds the lowered limits. For one instance per process. A program that has it loaded can change the
+ * words between two devices: pumice_layer_begin in faults.c. */
+#include "layer.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define EXPORTED __attribute__((visibility("default")))
+layer_config config;
 
-static struct {
-    bool floor, discrete, bar;       ///< bar: discrete too
-    uint64_t heap, deny, lose, drop; ///< 0: off
-} config;
-
-static void read_config(void) {
-    memset(&config, 0, sizeof config);
-    const char *words = getenv("PUMICE_LAYER");
+void layer_read_config(const char *words) {
+    config = (layer_config){0};
+    const struct {
+        const char *name;
+        uint64_t *value;
+    } numbers[] = {
+        {"heap=", &config.heap}, {"deny=", &config.deny}, {"lose=", &config.lose},     {"vanish=", &config.vanish},
+        {"drop=", &config.drop}, {"hang=", &config.hang}, {"host=", &config.host},     {"device=", &config.device},
+        {"lost=", &config.lost},
+    };
     while (words && *words) {
         size_t n = strcspn(words, ",");
-        const char *value = memchr(words, '=', n);
-        uint64_t number = value ? strtoull(value + 1, NULL, 10) : 0;
         if (strncmp(words, "floor", n) == 0) config.floor = true;
         if (strncmp(words, "discrete", n) == 0) config.discrete = true;
         if (strncmp(words, "bar", n) == 0) config.discrete = config.bar = true;
-        if (strncmp(words, "heap=", 5) == 0) config.heap = number;
-        if (strncmp(words, "deny=", 5) == 0) config.deny = number;
-        if (strncmp(words, "lose=", 5) == 0) config.lose = number;
-        if (strncmp(words, "drop=", 5) == 0) config.drop = number;
+        for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+            if (strncmp(words, numbers[i].name, strlen(numbers[i].name)) == 0)
+                *numbers[i].value = strtoull(words + strlen(numbers[i].name), NULL, 10);
         words += n + (words[n] == ',');
     }
 }
@@ -52,6 +53,7 @@ static VkInstance the_instance;
 static PFN_vkGetInstanceProcAddr next_instance_proc;
 static struct {
     PFN_vkDestroyInstance DestroyInstance;
+    PFN_vkEnumeratePhysicalDevices EnumeratePhysicalDevices;
     PFN_vkGetPhysicalDeviceProperties GetPhysicalDeviceProperties;
     PFN_vkGetPhysicalDeviceProperties2 GetPhysicalDeviceProperties2;
     PFN_vkGetPhysicalDeviceFeatures GetPhysicalDeviceFeatures;
@@ -62,38 +64,27 @@ static struct {
     PFN_vkEnumerateDeviceExtensionProperties EnumerateDeviceExtensionProperties;
 } next;
 
-/* Devices of several drivers have functions of their own; a device and its queues share the loader's key. */
-typedef struct device_entry {
-    void *key;
-    PFN_vkGetDeviceProcAddr GetDeviceProcAddr;
-    PFN_vkDestroyDevice DestroyDevice;
-    PFN_vkAllocateMemory AllocateMemory;
-    PFN_vkGetBufferMemoryRequirements GetBufferMemoryRequirements;
-    PFN_vkQueueSubmit QueueSubmit;
-} device_entry;
-
-enum { MAX_DEVICES = 64 };
+enum { MAX_DEVICES = 1024 }; // those that hang are never closed
 static device_entry devices[MAX_DEVICES];
 static pthread_mutex_t devices_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void *key_of(const void *handle) { return *(void *const *)handle; }
 
-static device_entry find_device(const void *handle) {
-    device_entry found = {0};
+static device_entry *find_key(void *key) {
+    device_entry *found = NULL;
     pthread_mutex_lock(&devices_lock);
-    for (int i = 0; i < MAX_DEVICES; i++)
-        if (devices[i].key == key_of(handle)) found = devices[i];
+    for (int i = 0; i < MAX_DEVICES && !found; i++)
+        if (devices[i].key == key) found = &devices[i];
     pthread_mutex_unlock(&devices_lock);
+    if (!found) abort(); // none is free
     return found;
 }
 
-static void replace_device(void *old_key, device_entry entry) {
+device_entry *find_device(const void *handle) { return find_key(key_of(handle)); }
+
+void device_closed(device_entry *device) {
     pthread_mutex_lock(&devices_lock);
-    for (int i = 0; i < MAX_DEVICES; i++)
-        if (devices[i].key == old_key) {
-            devices[i] = entry;
-            break;
-        }
+    device->key = NULL;
     pthread_mutex_unlock(&devices_lock);
 }
 
@@ -164,6 +155,8 @@ static void VKAPI_CALL layer_GetPhysicalDeviceFeatures2(VkPhysicalDevice physica
 
 static VkResult VKAPI_CALL layer_EnumerateDeviceExtensionProperties(VkPhysicalDevice physical, const char *layer, uint32_t *n,
                                                                     VkExtensionProperties *all) {
+    VkResult result = fault_at(NULL, "EnumerateDeviceExtensionProperties", MAY_HOST | MAY_DEVICE);
+    if (result != VK_SUCCESS) return result;
     if (!config.floor || layer) return next.EnumerateDeviceExtensionProperties(physical, layer, n, all);
     *n = 0;
     return VK_SUCCESS;
@@ -207,27 +200,8 @@ static void VKAPI_CALL layer_GetPhysicalDeviceMemoryProperties2(VkPhysicalDevice
 }
 
 static void VKAPI_CALL layer_GetBufferMemoryRequirements(VkDevice device, VkBuffer buffer, VkMemoryRequirements *need) {
-    find_device(device).GetBufferMemoryRequirements(device, buffer, need);
+    find_device(device)->GetBufferMemoryRequirements(device, buffer, need);
     if (config.discrete) need->memoryTypeBits |= config.bar ? 6 : 2;
-}
-
-static VkResult VKAPI_CALL layer_AllocateMemory(VkDevice device, const VkMemoryAllocateInfo *info,
-                                                const VkAllocationCallbacks *callbacks, VkDeviceMemory *memory) {
-    static _Atomic uint64_t n_allocations;
-    if (atomic_fetch_add(&n_allocations, 1) + 1 == config.deny) return VK_ERROR_OUT_OF_DEVICE_MEMORY;
-    VkMemoryAllocateInfo changed = *info;
-    if (config.discrete) changed.memoryTypeIndex = 0;
-    return find_device(device).AllocateMemory(device, &changed, callbacks, memory);
-}
-
-/* ---- submissions */
-
-static VkResult VKAPI_CALL layer_QueueSubmit(VkQueue queue, uint32_t n, const VkSubmitInfo *infos, VkFence fence) {
-    static _Atomic uint64_t n_submissions;
-    uint64_t i = atomic_fetch_add(&n_submissions, 1) + 1;
-    if (config.lose && i >= config.lose) return VK_ERROR_DEVICE_LOST;
-    if (i == config.drop) n = 0;
-    return find_device(queue).QueueSubmit(queue, n, n ? infos : NULL, fence);
 }
 
 /* ---- the chain */
@@ -239,7 +213,9 @@ static PFN_vkVoidFunction VKAPI_CALL layer_GetDeviceProcAddr(VkDevice device, co
 
 static VkResult VKAPI_CALL layer_CreateInstance(const VkInstanceCreateInfo *info, const VkAllocationCallbacks *callbacks,
                                                 VkInstance *instance) {
-    read_config();
+    layer_read_config(getenv("PUMICE_LAYER"));
+    VkResult result = fault_at(NULL, "CreateInstance", MAY_HOST | MAY_DEVICE);
+    if (result != VK_SUCCESS) return result;
     VkLayerInstanceCreateInfo *link = (VkLayerInstanceCreateInfo *)(uintptr_t)info->pNext;
     while (link && (link->sType != VK_STRUCTURE_TYPE_LOADER_INSTANCE_CREATE_INFO || link->function != VK_LAYER_LINK_INFO))
         link = (VkLayerInstanceCreateInfo *)(uintptr_t)link->pNext;
@@ -247,10 +223,11 @@ static VkResult VKAPI_CALL layer_CreateInstance(const VkInstanceCreateInfo *info
     next_instance_proc = link->u.pLayerInfo->pfnNextGetInstanceProcAddr;
     link->u.pLayerInfo = link->u.pLayerInfo->pNext;
     PFN_vkCreateInstance create = (PFN_vkCreateInstance)next_instance_proc(VK_NULL_HANDLE, "vkCreateInstance");
-    VkResult result = create(info, callbacks, instance);
+    result = create(info, callbacks, instance);
     if (result != VK_SUCCESS) return result;
     the_instance = *instance;
     NEXT_OF_INSTANCE(DestroyInstance);
+    NEXT_OF_INSTANCE(EnumeratePhysicalDevices);
     NEXT_OF_INSTANCE(GetPhysicalDeviceProperties);
     NEXT_OF_INSTANCE(GetPhysicalDeviceProperties2);
     NEXT_OF_INSTANCE(GetPhysicalDeviceFeatures);
@@ -266,6 +243,13 @@ static void VKAPI_CALL layer_DestroyInstance(VkInstance instance, const VkAlloca
     next.DestroyInstance(instance, callbacks);
 }
 
+static VkResult VKAPI_CALL layer_EnumeratePhysicalDevices(VkInstance instance, uint32_t *n, VkPhysicalDevice *all) {
+    VkResult result = fault_at(NULL, "EnumeratePhysicalDevices", MAY_HOST | MAY_DEVICE);
+    if (result != VK_SUCCESS) return result;
+    // The loader of Debian 12 does not survive a list that has become empty.
+    return device_has_vanished() ? VK_ERROR_INITIALIZATION_FAILED : next.EnumeratePhysicalDevices(instance, n, all);
+}
+
 static VkResult VKAPI_CALL layer_CreateDevice(VkPhysicalDevice physical, const VkDeviceCreateInfo *info,
                                               const VkAllocationCallbacks *callbacks, VkDevice *device) {
     VkLayerDeviceCreateInfo *link = (VkLayerDeviceCreateInfo *)(uintptr_t)info->pNext;
@@ -276,39 +260,26 @@ static VkResult VKAPI_CALL layer_CreateDevice(VkPhysicalDevice physical, const V
     PFN_vkGetDeviceProcAddr device_proc = link->u.pLayerInfo->pfnNextGetDeviceProcAddr;
     link->u.pLayerInfo = link->u.pLayerInfo->pNext;
     PFN_vkCreateDevice create = (PFN_vkCreateDevice)instance_proc(the_instance, "vkCreateDevice");
-    VkResult result = create(physical, info, callbacks, device);
+    VkResult result = device_has_vanished() ? VK_ERROR_INITIALIZATION_FAILED : fault_at(NULL, "CreateDevice", MAY_ALL);
+    if (result == VK_SUCCESS) result = create(physical, info, callbacks, device);
     if (result != VK_SUCCESS) return result;
-    replace_device(NULL, (device_entry){
-                             .key = key_of(*device),
-                             .GetDeviceProcAddr = device_proc,
-                             .DestroyDevice = (PFN_vkDestroyDevice)device_proc(*device, "vkDestroyDevice"),
-                             .AllocateMemory = (PFN_vkAllocateMemory)device_proc(*device, "vkAllocateMemory"),
-                             .GetBufferMemoryRequirements =
-                                 (PFN_vkGetBufferMemoryRequirements)device_proc(*device, "vkGetBufferMemoryRequirements"),
-                             .QueueSubmit = (PFN_vkQueueSubmit)device_proc(*device, "vkQueueSubmit"),
-                         });
+    device_entry *d = find_key(NULL);
+    *d = (device_entry){.handle = *device, .GetDeviceProcAddr = device_proc};
+#define X(f) d->f = (PFN_vk##f)device_proc(*device, "vk" #f);
+    DEVICE_FUNCTIONS(X)
+#undef X
+    d->key = key_of(*device);
     return VK_SUCCESS;
-}
-
-static void VKAPI_CALL layer_DestroyDevice(VkDevice device, const VkAllocationCallbacks *callbacks) {
-    if (!device) return;
-    device_entry entry = find_device(device);
-    replace_device(entry.key, (device_entry){0});
-    entry.DestroyDevice(device, callbacks);
 }
 
 #define OURS(f)                                                                                                                  \
     { "vk" #f, (PFN_vkVoidFunction)layer_##f }
 
-typedef struct named {
-    const char *name;
-    PFN_vkVoidFunction function;
-} named;
-
-static const named instance_functions[] = {
+static const named_function instance_functions[] = {
     OURS(GetInstanceProcAddr),
     OURS(CreateInstance),
     OURS(DestroyInstance),
+    OURS(EnumeratePhysicalDevices),
     OURS(CreateDevice),
     OURS(GetPhysicalDeviceProperties),
     OURS(GetPhysicalDeviceProperties2),
@@ -318,26 +289,34 @@ static const named instance_functions[] = {
     OURS(GetPhysicalDeviceMemoryProperties2),
     OURS(GetPhysicalDeviceQueueFamilyProperties),
     OURS(EnumerateDeviceExtensionProperties),
+    {NULL, NULL},
 };
 
-static const named device_functions[] = {
-    OURS(GetDeviceProcAddr), OURS(DestroyDevice), OURS(AllocateMemory), OURS(GetBufferMemoryRequirements), OURS(QueueSubmit),
+static const named_function device_functions[] = {
+    OURS(GetDeviceProcAddr),
+    OURS(GetBufferMemoryRequirements),
+    {NULL, NULL},
 };
 
-static PFN_vkVoidFunction find(const named *all, size_t n, const char *name) {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(all[i].name, name) == 0) return all[i].function;
+static PFN_vkVoidFunction find(const named_function *all, const char *name) {
+    for (; all->name; all++)
+        if (strcmp(all->name, name) == 0) return all->function;
     return NULL;
 }
 
+static PFN_vkVoidFunction find_device_function(const char *name) {
+    PFN_vkVoidFunction f = find(device_functions, name);
+    return f ? f : find(fault_functions, name);
+}
+
 static PFN_vkVoidFunction VKAPI_CALL layer_GetDeviceProcAddr(VkDevice device, const char *name) {
-    PFN_vkVoidFunction f = find(device_functions, sizeof device_functions / sizeof *device_functions, name);
-    return f ? f : find_device(device).GetDeviceProcAddr(device, name);
+    PFN_vkVoidFunction f = find_device_function(name);
+    return f ? f : find_device(device)->GetDeviceProcAddr(device, name);
 }
 
 static PFN_vkVoidFunction VKAPI_CALL layer_GetInstanceProcAddr(VkInstance instance, const char *name) {
-    PFN_vkVoidFunction f = find(instance_functions, sizeof instance_functions / sizeof *instance_functions, name);
-    if (!f) f = find(device_functions, sizeof device_functions / sizeof *device_functions, name);
+    PFN_vkVoidFunction f = find(instance_functions, name);
+    if (!f) f = find_device_function(name);
     return f || !next_instance_proc ? f : next_instance_proc(instance, name);
 }
 
