@@ -58,9 +58,10 @@ static pum_status reopen(pum_device *d, pum_error *err) {
     }
     pum_error last = {.message = ""};
     if (err) last = *err;
-    return pum_fail(err, PUM_ERR_NO_DEVICE,
-                    "%s: the device was lost and cannot be opened again; connect it again, or choose another with --device. %.700s",
-                    d->vk->caps.name, last.message);
+    return pum_fail(
+        err, PUM_ERR_NO_DEVICE,
+        "%s: the device was lost and cannot be opened again; connect it again, or choose another with --device. %.700s",
+        d->vk->caps.name, last.message);
 }
 
 static pum_status rebuild(pum_device *d, pum_error *err) {

@@ -215,8 +215,8 @@ static pum_status append_rest(pum_session *s, void *argument, pum_error *err) {
         float *out = a->logits ? a->logits + (uint64_t)a->done * s->n_vocab : NULL;
         bool last = a->done + n == a->n_tokens;
         status = append_chunk(s, a->tokens + a->done, (uint32_t)n, last, out, err);
-        if (status == PUM_OK && s->progress &&
-            !s->progress(s->progress_user, (uint64_t)(a->done + n), (uint64_t)a->n_tokens) && !last)
+        if (status == PUM_OK && s->progress && !s->progress(s->progress_user, (uint64_t)(a->done + n), (uint64_t)a->n_tokens) &&
+            !last)
             status = pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
     }
     return status;

@@ -274,9 +274,9 @@ fail:
     return status;
 }
 
-/* In slices of a second: some drivers take a long time-out for none, others count it in 32 bits. A hang is told by how many slices
- * the driver has waited, never by reading a clock: a machine that slept in between, or whose time was set, has lost one slice at
- * the most. A wait that found no memory has told nothing: the work is under way as before. */
+/* In slices of a second: some drivers take a long time-out for none, others count it in 32 bits. A hang is told by how many
+ * slices the driver has waited, never by reading a clock: a machine that slept in between, or whose time was set, has lost one
+ * slice at the most. A wait that found no memory has told nothing: the work is under way as before. */
 static pum_status wait_for_fence(vk_device *d, VkFence fence, bool *pending, pum_error *err) {
     if (atomic_load(&d->hung)) return fail_lost(d, err);
     VkResult result = VK_TIMEOUT;

@@ -63,18 +63,21 @@ static bool is_better(const candidate *a, const candidate *b) {
 
 static void free_candidates(candidates *c) { free(c->all); }
 
-/* A driver that fails here makes its own device unusable, not the others. */
-static void look_at(candidate *c) {
+/* A driver that fails here makes its own device unusable, not the others; but the want of memory is nobody's own. */
+static pum_status look_at(candidate *c, pum_error *err) {
     pum_error error;
-    if (vk_caps_read(c->physical, &c->caps, &c->features, &error) != PUM_OK) {
+    pum_status status = vk_caps_read(c->physical, &c->caps, &c->features, &error);
+    if (status == PUM_ERR_MEMORY || status == PUM_ERR_DEVICE_MEMORY) return pum_fail(err, status, "%s", error.message);
+    if (status != PUM_OK) {
         base_log(PUM_LOG_WARNING, "%s: %s", c->caps.name, error.message);
         c->unusable = "its driver fails when it is asked what the device can do";
-        return;
+        return PUM_OK;
     }
     c->unusable = why_unusable(c);
     uint64_t available;
     bool known;
     if (!c->unusable) vk_caps_memory(c->physical, false, &c->memory_bytes, &available, &known);
+    return PUM_OK;
 }
 
 static pum_status list_candidates(candidates *c, pum_error *err) {
@@ -88,11 +91,12 @@ static pum_status list_candidates(candidates *c, pum_error *err) {
     for (uint32_t i = 0; i < n && status == PUM_OK; i++) {
         candidate *d = &c->all[i];
         d->physical = physical[i];
-        look_at(d);
+        status = look_at(d, err);
         c->n++;
         if (!d->unusable && (c->chosen < 0 || is_better(d, &c->all[c->chosen]))) c->chosen = (int)i;
     }
     free(physical);
+    if (status != PUM_OK) free_candidates(c);
     return status;
 }
 

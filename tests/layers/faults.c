@@ -95,7 +95,7 @@ static _Atomic uint64_t n_left_behind;
 
 /* ---- for the program that tests: it finds these by name in the layer that is loaded */
 
-/// Takes other words, and counts anew.
+/// Takes other words than those of PUMICE_LAYER, and counts anew.
 EXPORTED void pumice_layer_begin(const char *words);
 /// The function that failed, or NULL.
 EXPORTED const char *pumice_layer_fired(void);
@@ -103,6 +103,7 @@ EXPORTED const char *pumice_layer_fired(void);
 EXPORTED uint64_t pumice_layer_handles(void);
 
 void pumice_layer_begin(const char *words) {
+    layer_is_told = true;
     layer_read_config(words);
     faults_begin();
 }
@@ -123,7 +124,7 @@ uint64_t pumice_layer_handles(void) {
 
 #define MAKES(f, Handle)                                                                                                         \
     static VkResult VKAPI_CALL layer_Create##f(VkDevice device, const Vk##f##CreateInfo *info, const VkAllocationCallbacks *c,   \
-                                               Handle *handle) {                                                                \
+                                               Handle *handle) {                                                                 \
         device_entry *d = find_device(device);                                                                                   \
         VkResult result = fault_at(d, "Create" #f, MAY_HOST | MAY_DEVICE);                                                       \
         if (result == VK_SUCCESS) result = d->Create##f(device, info, c, handle);                                                \
@@ -162,8 +163,8 @@ static VkResult VKAPI_CALL layer_CreateComputePipelines(VkDevice device, VkPipel
     return result;
 }
 
-static VkResult VKAPI_CALL layer_AllocateMemory(VkDevice device, const VkMemoryAllocateInfo *info, const VkAllocationCallbacks *callbacks,
-                                         VkDeviceMemory *memory) {
+static VkResult VKAPI_CALL layer_AllocateMemory(VkDevice device, const VkMemoryAllocateInfo *info,
+                                                const VkAllocationCallbacks *callbacks, VkDeviceMemory *memory) {
     device_entry *d = find_device(device);
     VkResult result = fault_at(d, "AllocateMemory", MAY_HOST | MAY_DEVICE);
     if (is_turn(&n_allocations, config.deny, "AllocateMemory")) result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
@@ -184,8 +185,8 @@ static VkResult VKAPI_CALL layer_AllocateMemory(VkDevice device, const VkMemoryA
     }
 #define MEMORY (MAY_HOST | MAY_DEVICE)
 FAILS(MEMORY, BindBufferMemory, (VkDevice of, VkBuffer b, VkDeviceMemory m, VkDeviceSize o), b, m, o)
-FAILS(MEMORY, MapMemory, (VkDevice of, VkDeviceMemory m, VkDeviceSize o, VkDeviceSize n, VkMemoryMapFlags f, void **p), m, o, n, f,
-      p)
+FAILS(MEMORY, MapMemory, (VkDevice of, VkDeviceMemory m, VkDeviceSize o, VkDeviceSize n, VkMemoryMapFlags f, void **p), m, o, n,
+      f, p)
 FAILS(MAY_DEVICE, ResetFences, (VkDevice of, uint32_t n, const VkFence *f), n, f)
 FAILS(MAY_DEVICE, ResetCommandPool, (VkDevice of, VkCommandPool p, VkCommandPoolResetFlags f), p, f)
 FAILS(MEMORY, AllocateCommandBuffers, (VkDevice of, const VkCommandBufferAllocateInfo *i, VkCommandBuffer *c), i, c)
@@ -193,8 +194,8 @@ FAILS(MEMORY, BeginCommandBuffer, (VkCommandBuffer of, const VkCommandBufferBegi
 FAILS(MEMORY, AllocateDescriptorSets, (VkDevice of, const VkDescriptorSetAllocateInfo *i, VkDescriptorSet *s), i, s)
 FAILS(MEMORY, GetPipelineCacheData, (VkDevice of, VkPipelineCache c, size_t *n, void *p), c, n, p)
 FAILS(MAY_ALL, GetQueryPoolResults,
-      (VkDevice of, VkQueryPool p, uint32_t a, uint32_t n, size_t b, void *v, VkDeviceSize s, VkQueryResultFlags f), p, a, n, b, v,
-      s, f)
+      (VkDevice of, VkQueryPool p, uint32_t a, uint32_t n, size_t b, void *v, VkDeviceSize s, VkQueryResultFlags f), p, a, n, b,
+      v, s, f)
 
 static VkResult VKAPI_CALL layer_EndCommandBuffer(VkCommandBuffer commands) {
     device_entry *d = find_device(commands);

@@ -24,6 +24,7 @@
 #include <string.h>
 
 layer_config config;
+bool layer_is_told;
 
 void layer_read_config(const char *words) {
     config = (layer_config){0};
@@ -31,9 +32,9 @@ void layer_read_config(const char *words) {
         const char *name;
         uint64_t *value;
     } numbers[] = {
-        {"heap=", &config.heap}, {"deny=", &config.deny}, {"lose=", &config.lose},     {"vanish=", &config.vanish},
-        {"drop=", &config.drop}, {"hang=", &config.hang}, {"host=", &config.host},     {"device=", &config.device},
-        {"lost=", &config.lost},
+        {"heap=", &config.heap},     {"deny=", &config.deny},     {"lose=", &config.lose},
+        {"vanish=", &config.vanish}, {"drop=", &config.drop},     {"hang=", &config.hang},
+        {"host=", &config.host},     {"device=", &config.device}, {"lost=", &config.lost},
     };
     while (words && *words) {
         size_t n = strcspn(words, ",");
@@ -213,7 +214,7 @@ static PFN_vkVoidFunction VKAPI_CALL layer_GetDeviceProcAddr(VkDevice device, co
 
 static VkResult VKAPI_CALL layer_CreateInstance(const VkInstanceCreateInfo *info, const VkAllocationCallbacks *callbacks,
                                                 VkInstance *instance) {
-    layer_read_config(getenv("PUMICE_LAYER"));
+    if (!layer_is_told) layer_read_config(getenv("PUMICE_LAYER"));
     VkResult result = fault_at(NULL, "CreateInstance", MAY_HOST | MAY_DEVICE);
     if (result != VK_SUCCESS) return result;
     VkLayerInstanceCreateInfo *link = (VkLayerInstanceCreateInfo *)(uintptr_t)info->pNext;

@@ -18,6 +18,7 @@ typedef struct layer_config {
     uint64_t host, device, lost, vanish;
 } layer_config;
 extern layer_config config;
+extern bool layer_is_told; ///< by pumice_layer_begin: the environment does not count
 
 /* Functions of a device that the layer calls or stands before. */
 #define DEVICE_FUNCTIONS(X)                                                                                                      \
