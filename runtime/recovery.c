@@ -71,7 +71,7 @@ static pum_status rebuild(pum_device *d, pum_error *err) {
     pum_status status = reopen(d, err);
     if (status != PUM_OK) return status;
     vk_pipeline_cache_reopen(d->vk);
-    base_log(PUM_LOG_WARNING, "%s: the device was lost and has been opened again in %.1f s; what was on it is loaded again",
+    base_log(PUM_LOG_WARNING, "%s: the device was lost and has been rebuilt in %.1f s; the model is loaded again, and the text goes on",
              d->vk->caps.name, (double)(clock_now_ns() - begin) / 1e9);
     return PUM_OK;
 }

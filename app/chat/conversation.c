@@ -64,19 +64,39 @@ static pum_status check_template(conversation *c, pum_error *err) {
 
 bool conversation_is_plain(const conversation *c) { return c->plain; }
 
+static pum_status make_session(conversation *c, const pum_model *model, pum_session **session, pum_error *err) {
+    pum_session_params p = {.n_ctx = c->params.n_ctx, .kv = c->params.kv, .progress = on_progress, .progress_user = c};
+    return pum_session_create(model, &p, session, err);
+}
+
 pum_status conversation_create(const conversation_params *params, conversation **conversation_out, pum_error *err) {
     *conversation_out = NULL;
     conversation *c = calloc(1, sizeof *c);
     if (!c) return fail_memory(err);
     c->params = *params;
-    pum_session_params session = {.n_ctx = params->n_ctx, .kv = params->kv, .progress = on_progress, .progress_user = c};
     pum_status status = check_template(c, err);
     if (status == PUM_OK) status = copy_stops(c, err);
     if (status == PUM_OK) status = pum_sampler_create(&params->sampling, &c->sampler, err);
-    if (status == PUM_OK) status = pum_session_create(params->model, &session, &c->session, err);
+    if (status == PUM_OK) status = make_session(c, params->model, &c->session, err);
     if (status != PUM_OK) conversation_destroy(&c);
     *conversation_out = c;
     return status;
+}
+
+pum_status conversation_move(conversation *c, const pum_model *model, pum_error *err) {
+    pum_session *session;
+    pum_status status = make_session(c, model, &session, err);
+    if (status != PUM_OK) return status;
+    pum_session_destroy(&c->session);
+    c->session = session;
+    c->params.model = model;
+    return PUM_OK;
+}
+
+static int count_rebuilds(const conversation *c) {
+    pum_stats stats;
+    pum_session_get_stats(c->session, &stats);
+    return (int)stats.n_rebuilds;
 }
 
 static void drop_turns(conversation *c, size_t from) {
@@ -326,6 +346,7 @@ pum_status conversation_ask(conversation *c, const char *text, const conversatio
     pum_status status = add_turn(c, "user", text, err);
     if (status != PUM_OK) return status;
     size_t question = c->n_turns - 1;
+    int n_rebuilds = count_rebuilds(c);
     int32_t *tokens = NULL;
     size_t n_tokens = 0;
     answer a = {0};
@@ -348,6 +369,7 @@ pum_status conversation_ask(conversation *c, const char *text, const conversatio
     }
     size_t begin = has_system(c) ? 1 : 0;
     report->n_turns_left_out = c->first_turn > begin ? (int)(c->first_turn - begin) : 0;
+    report->n_rebuilds = count_rebuilds(c) - n_rebuilds;
     free(a.text);
     return status;
 }

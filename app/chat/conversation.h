@@ -36,12 +36,17 @@ typedef struct answer_report {
     int n_prompt, n_prompt_reused, n_answer; ///< tokens
     double prompt_ms, answer_ms;
     int n_turns_left_out; ///< because the context was full, in all so far
+    int n_rebuilds;       ///< how often the device was lost meanwhile, and the answer went on behind it
 } answer_report;
 
 /// Errors: those of pum_session_create and pum_sampler_create; PUM_ERR_UNSUPPORTED where the file has no chat template that is
 /// known.
 pum_status conversation_create(const conversation_params *params, conversation **conversation, pum_error *err);
 void conversation_destroy(conversation **conversation);
+
+/// Goes on with the same turns on another copy of the model, on another device say; the one before is not needed any more. Errors:
+/// those of pum_session_create; the conversation is unchanged then.
+pum_status conversation_move(conversation *c, const pum_model *model, pum_error *err);
 
 /// Whether the turns are told as plain text, because the file has no template that is known.
 bool conversation_is_plain(const conversation *c);

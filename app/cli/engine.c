@@ -17,9 +17,12 @@ bool engine_error(const pum_error *err) {
     return false;
 }
 
+static bool mid_line; ///< what was written to standard output last did not end its line
+
 void engine_notice(const char *format, ...) {
     va_list args;
     va_start(args, format);
+    if (mid_line && isatty(STDOUT_FILENO) && isatty(STDERR_FILENO)) fputc('\n', stderr);
     fputs("pumice: ", stderr);
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
@@ -122,6 +125,7 @@ char *engine_read_all(const char *path, size_t *n_bytes) {
 }
 
 bool engine_write(const char *bytes, size_t n_bytes) {
+    if (n_bytes > 0) mid_line = bytes[n_bytes - 1] != '\n';
     if (fwrite(bytes, 1, n_bytes, stdout) == n_bytes && fflush(stdout) == 0) return true;
     fprintf(stderr, "pumice: error: standard output: cannot be written: %s\n", strerror(errno));
     return false;

@@ -31,7 +31,7 @@ static void print_commands(FILE *to) {
 
 static void on_log(void *user, pum_log_level level, const char *message) {
     (void)user;
-    if (level >= PUM_LOG_WARNING) fprintf(stderr, "pumice: %s\n", message);
+    if (level >= PUM_LOG_WARNING) engine_notice("%s", message);
 }
 
 int main(int argc, char **argv) {

@@ -126,6 +126,11 @@ static void hear(ui *u, const news *n) {
         set_text(&u->device, n->detail);
         if (u->sends_later) send(u);
         break;
+    case NEWS_DEVICE:
+        u->loading = false;
+        u->total = 0;
+        set_text(&u->device, n->detail);
+        break;
     case NEWS_FAILED:
         u->loading = u->sends_later = false;
         u->total = 0;

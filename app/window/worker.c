@@ -38,6 +38,7 @@ struct worker {
     pum_model *model;
     conversation *conversation;
     int n_left_out;
+    bool device_gone; ///< the last question was not answered because of that
 };
 
 /* ---- news */
@@ -97,16 +98,20 @@ static void close_model(worker *w) {
     pum_file_destroy(&w->file);
 }
 
-static void tell_ready(worker *w, const char *path) {
-    pum_model_info info;
+static void describe_device(const worker *w, char *text, size_t n_bytes) {
     pum_device_info device;
-    pum_model_get_info(w->model, &info);
     pum_device_get_info(w->device, &device);
-    const char *slash = strrchr(path, '/');
-    char detail[512];
-    snprintf(detail, sizeof detail, "%s%s%s", device.name,
+    snprintf(text, n_bytes, "%s%s%s", device.name,
              device.type == PUM_DEVICE_CPU ? ": a driver that runs on the CPU, much slower than a GPU" : "",
              pum_model_is_checked(w->model) ? " · checked on your device" : "");
+}
+
+static void tell_ready(worker *w, const char *path) {
+    pum_model_info info;
+    pum_model_get_info(w->model, &info);
+    const char *slash = strrchr(path, '/');
+    char detail[512];
+    describe_device(w, detail, sizeof detail);
     tell(w, (news){.kind = NEWS_READY, .n_ctx = conversation_n_ctx(w->conversation)},
          info.name ? info.name
          : slash   ? slash + 1
@@ -135,6 +140,7 @@ static void load(worker *w, const char *given) {
     if (status == PUM_OK) status = conversation_create(&talk, &fresh.conversation, &err);
     if (status != PUM_OK) {
         close_model(&fresh);
+        if (status == PUM_ERR_NO_DEVICE && !w->model) pum_device_destroy(&w->device); // the next try looks for another
         tell_failure(w, &err);
         return;
     }
@@ -145,6 +151,42 @@ static void load(worker *w, const char *given) {
     w->conversation = fresh.conversation;
     w->n_left_out = 0;
     tell_ready(w, path);
+}
+
+/* ---- a device that is gone */
+
+/* Takes model and chat to whatever device there is now. Nothing has changed where that fails. */
+static pum_status move(worker *w, pum_error *err) {
+    pum_device *device = NULL;
+    pum_model *model = NULL;
+    pum_model_params params = {.progress = on_loading, .progress_user = w};
+    pum_status status = devices_open(NULL, true, on_checking, w, &device, err);
+    if (status == PUM_OK) status = pum_model_load(device, w->file, &params, &model, err);
+    if (status == PUM_OK) status = conversation_move(w->conversation, model, err);
+    if (status != PUM_OK) {
+        pum_model_destroy(&model);
+        pum_device_destroy(&device);
+        return status;
+    }
+    pum_model_destroy(&w->model);
+    pum_device_destroy(&w->device);
+    w->model = model;
+    w->device = device;
+    char detail[512];
+    describe_device(w, detail, sizeof detail);
+    tell(w, (news){.kind = NEWS_DEVICE}, NULL, detail);
+    return PUM_OK;
+}
+
+/* The device may be there again; if it is not at the second question either, another one will do. */
+static pum_status ask_somewhere(worker *w, const char *text, const conversation_callbacks *callbacks, answer_report *report,
+                                pum_error *err) {
+    pum_status status = conversation_ask(w->conversation, text, callbacks, report, err);
+    pum_error ignored;
+    if (status == PUM_ERR_NO_DEVICE && w->device_gone && move(w, &ignored) == PUM_OK)
+        status = conversation_ask(w->conversation, text, callbacks, report, err);
+    w->device_gone = status == PUM_ERR_NO_DEVICE;
+    return status;
 }
 
 /* ---- answering */
@@ -178,10 +220,11 @@ static void ask(worker *w, const char *text) {
     }
     conversation_callbacks callbacks = {on_text, on_progress, w};
     pum_status status = PUM_OK;
-    if (set_running(w, w->conversation)) status = conversation_ask(w->conversation, text, &callbacks, &report, &err);
+    if (set_running(w, w->conversation)) status = ask_somewhere(w, text, &callbacks, &report, &err);
     set_running(w, NULL);
     if (status != PUM_OK) tell_failure(w, &err);
     char notice[200] = "";
+    if (report.n_rebuilds > 0) snprintf(notice, sizeof notice, "The device was lost and has been rebuilt; the answer went on.");
     if (report.end == ANSWER_CONTEXT_FULL) snprintf(notice, sizeof notice, "The context is full: the answer ends here.");
     if (report.n_turns_left_out > w->n_left_out)
         snprintf(notice, sizeof notice, "The context is full: the oldest %d turns are left out from now on.",

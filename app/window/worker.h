@@ -11,6 +11,7 @@ typedef enum news_kind {
     NEWS_CHECKING, ///< done of total kernels, at the first use of a device
     NEWS_LOADING,  ///< done of total bytes
     NEWS_READY,    ///< text: the model's name; detail: the device, in words
+    NEWS_DEVICE,   ///< detail: another device, in words; the chat goes on there
     NEWS_FAILED,   ///< text: a sentence; nothing else has changed
     NEWS_PROGRESS, ///< done of total tokens of the prompt
     NEWS_TEXT,     ///< a piece of the answer

@@ -106,6 +106,11 @@ static void read_features(VkPhysicalDevice physical, const offered *o, vk_featur
     f->coopmat2.reductions = f->coopmat2.conversions = f->coopmat2.tensor_addressing = f->coopmat2.block_loads = VK_FALSE;
     f->address.bufferDeviceAddressCaptureReplay = f->address.bufferDeviceAddressMultiDevice = VK_FALSE;
     if (has(o, "VK_EXT_memory_budget")) f->extensions[f->n_extensions++] = "VK_EXT_memory_budget";
+    static const char *const priority[] = {"VK_KHR_global_priority", "VK_EXT_global_priority"};
+    for (int i = 0; i < 2 && !f->queue_priority; i++) {
+        f->queue_priority = has(o, priority[i]);
+        if (f->queue_priority) f->extensions[f->n_extensions++] = priority[i];
+    }
 }
 
 /* ---- capabilities */

@@ -60,6 +60,7 @@ typedef struct vk_features {
     VkPhysicalDeviceMaintenance4Features maintenance4;
     vk_cooperative_matrix_features coopmat;
     vk_cooperative_matrix2_features coopmat2;
+    bool queue_priority; ///< a queue may ask to be behind the others of the system
     const char *extensions[16];
     uint32_t n_extensions;
 } vk_features;

@@ -253,6 +253,22 @@ static void close_handle(vk_device *d) {
     d->pipeline_cache = VK_NULL_HANDLE;
 }
 
+/* With a queue that lets the desktop's work go first, where the driver has such and this program may have it. */
+static VkResult create_handle(vk_device *d, const candidate *c, VkDeviceCreateInfo info) {
+    static const VkDeviceQueueGlobalPriorityCreateInfoKHR low = {
+        .sType = VK_STRUCTURE_TYPE_DEVICE_QUEUE_GLOBAL_PRIORITY_CREATE_INFO_KHR,
+        .globalPriority = VK_QUEUE_GLOBAL_PRIORITY_LOW_KHR};
+    VkDeviceQueueCreateInfo queue = *info.pQueueCreateInfos;
+    queue.pNext = c->features.queue_priority ? &low : NULL;
+    info.pQueueCreateInfos = &queue;
+    VkResult result = vkCreateDevice(c->physical, &info, NULL, &d->handle);
+    d->low_priority = c->features.queue_priority && result == VK_SUCCESS;
+    if (!c->features.queue_priority || (result != VK_ERROR_NOT_PERMITTED_KHR && result != VK_ERROR_INITIALIZATION_FAILED))
+        return result;
+    queue.pNext = NULL;
+    return vkCreateDevice(c->physical, &info, NULL, &d->handle);
+}
+
 /* The part of a device that is lost with it. */
 static pum_status open_handle(vk_device *d, candidate *c, pum_error *err) {
     pum_status status = PUM_OK;
@@ -271,7 +287,7 @@ static pum_status open_handle(vk_device *d, candidate *c, pum_error *err) {
                                .pQueueCreateInfos = &queue,
                                .enabledExtensionCount = c->features.n_extensions,
                                .ppEnabledExtensionNames = c->features.extensions};
-    VkResult result = vkCreateDevice(c->physical, &info, NULL, &d->handle);
+    VkResult result = create_handle(d, c, info);
     if (result != VK_SUCCESS) {
         d->handle = VK_NULL_HANDLE;
         status = vk_fail(err, result, "opening %s", c->caps.name);

@@ -57,6 +57,7 @@ typedef struct vk_device {
     VkDevice handle;
     struct VolkDeviceTable fn; ///< calls go through this: device->fn.vkCmdDispatch(…)
     VkQueue queue;
+    bool low_priority; ///< of that: behind the desktop's work
     uint32_t queue_family;
     pthread_mutex_t queue_lock;
     VkPipelineCache pipeline_cache;

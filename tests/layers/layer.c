@@ -4,6 +4,8 @@
  *   floor     Vulkan 1.1 and nothing optional: the limits and features that every kernel of the baseline must live with
  *   discrete  a GPU with memory of its own: device-local memory cannot be mapped, and everything goes through staging
  *   bar       a GPU with memory of its own that the host sees all of, beside what it does not see of the same
+ *   priority  queues of low priority, under VK_KHR_global_priority
+ *   forbid    the same, but no program may have one
  *   heap=N    N bytes of device memory
  *   deny=N    the N-th allocation of device memory finds none
  *   lose=N    the device is lost at the N-th submission, and so is every device that is opened after it, at its first
@@ -41,6 +43,8 @@ void layer_read_config(const char *words) {
         if (strncmp(words, "floor", n) == 0) config.floor = true;
         if (strncmp(words, "discrete", n) == 0) config.discrete = true;
         if (strncmp(words, "bar", n) == 0) config.discrete = config.bar = true;
+        if (strncmp(words, "priority", n) == 0) config.priority = true;
+        if (strncmp(words, "forbid", n) == 0) config.priority = config.forbid = true;
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
             if (strncmp(words, numbers[i].name, strlen(numbers[i].name)) == 0)
                 *numbers[i].value = strtoull(words + strlen(numbers[i].name), NULL, 10);
@@ -154,13 +158,23 @@ static void VKAPI_CALL layer_GetPhysicalDeviceFeatures2(VkPhysicalDevice physica
     }
 }
 
+#define PRIORITY "VK_KHR_global_priority"
+
 static VkResult VKAPI_CALL layer_EnumerateDeviceExtensionProperties(VkPhysicalDevice physical, const char *layer, uint32_t *n,
                                                                     VkExtensionProperties *all) {
     VkResult result = fault_at(NULL, "EnumerateDeviceExtensionProperties", MAY_HOST | MAY_DEVICE);
     if (result != VK_SUCCESS) return result;
-    if (!config.floor || layer) return next.EnumerateDeviceExtensionProperties(physical, layer, n, all);
-    *n = 0;
-    return VK_SUCCESS;
+    if (config.floor && !layer) {
+        *n = 0;
+        return VK_SUCCESS;
+    }
+    uint32_t room = *n;
+    result = next.EnumerateDeviceExtensionProperties(physical, layer, n, all);
+    if (!config.priority || layer) return result;
+    if (all && *n == room) return VK_INCOMPLETE;
+    if (all) all[*n] = (VkExtensionProperties){.extensionName = PRIORITY, .specVersion = 1};
+    ++*n;
+    return result;
 }
 
 static void VKAPI_CALL layer_GetPhysicalDeviceQueueFamilyProperties(VkPhysicalDevice physical, uint32_t *n,
@@ -251,6 +265,24 @@ static VkResult VKAPI_CALL layer_EnumeratePhysicalDevices(VkInstance instance, u
     return device_has_vanished() ? VK_ERROR_INITIALIZATION_FAILED : next.EnumeratePhysicalDevices(instance, n, all);
 }
 
+/* What the driver below does not have is taken out again. */
+static VkResult create_without_priority(PFN_vkCreateDevice create, VkPhysicalDevice physical, VkDeviceCreateInfo info,
+                                        const VkAllocationCallbacks *callbacks, VkDevice *device) {
+    const char *extensions[64];
+    uint32_t n = 0;
+    VkDeviceQueueCreateInfo queue = *info.pQueueCreateInfos; // one is all that we are asked for
+    const VkDeviceQueueGlobalPriorityCreateInfoKHR *asked = queue.pNext;
+    if (asked && asked->globalPriority != VK_QUEUE_GLOBAL_PRIORITY_LOW_KHR) return VK_ERROR_INITIALIZATION_FAILED;
+    if (asked && config.forbid) return VK_ERROR_NOT_PERMITTED_KHR;
+    for (uint32_t i = 0; i < info.enabledExtensionCount && n < 64; i++)
+        if (strcmp(info.ppEnabledExtensionNames[i], PRIORITY) != 0) extensions[n++] = info.ppEnabledExtensionNames[i];
+    queue.pNext = NULL;
+    info.pQueueCreateInfos = &queue;
+    info.ppEnabledExtensionNames = extensions;
+    info.enabledExtensionCount = n;
+    return create(physical, &info, callbacks, device);
+}
+
 static VkResult VKAPI_CALL layer_CreateDevice(VkPhysicalDevice physical, const VkDeviceCreateInfo *info,
                                               const VkAllocationCallbacks *callbacks, VkDevice *device) {
     VkLayerDeviceCreateInfo *link = (VkLayerDeviceCreateInfo *)(uintptr_t)info->pNext;
@@ -262,7 +294,9 @@ static VkResult VKAPI_CALL layer_CreateDevice(VkPhysicalDevice physical, const V
     link->u.pLayerInfo = link->u.pLayerInfo->pNext;
     PFN_vkCreateDevice create = (PFN_vkCreateDevice)instance_proc(the_instance, "vkCreateDevice");
     VkResult result = device_has_vanished() ? VK_ERROR_INITIALIZATION_FAILED : fault_at(NULL, "CreateDevice", MAY_ALL);
-    if (result == VK_SUCCESS) result = create(physical, info, callbacks, device);
+    if (result == VK_SUCCESS)
+        result = config.priority ? create_without_priority(create, physical, *info, callbacks, device)
+                                 : create(physical, info, callbacks, device);
     if (result != VK_SUCCESS) return result;
     device_entry *d = find_key(NULL);
     *d = (device_entry){.handle = *device, .GetDeviceProcAddr = device_proc};

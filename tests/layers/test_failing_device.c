@@ -111,7 +111,7 @@ static int n_rebuilt;
 
 static void on_log(void *user, pum_log_level level, const char *message) {
     (void)user, (void)level;
-    n_rebuilt += strstr(message, "opened again") != NULL;
+    n_rebuilt += strstr(message, "has been rebuilt") != NULL;
 }
 
 static bool on_token(void *user, int32_t token) {

@@ -115,12 +115,42 @@ static void test_drop(void **state) { // drop=2
     for (int i = 1; i <= 3; i++) assert_int_equal(submit_once(), i >= 2 ? PUM_ERR_DEVICE_LOST : PUM_OK);
 }
 
+static void test_priority(void **state) {
+    (void)state;
+    assert_true(dev->low_priority);
+    assert_int_equal(submit_once(), PUM_OK);
+}
+
+static void test_forbid(void **state) { // a queue like any other
+    (void)state;
+    assert_false(dev->low_priority);
+    assert_int_equal(submit_once(), PUM_OK);
+}
+
+static void test_hang(void **state) { // hang=2
+    (void)state;
+    assert_int_equal(submit_once(), PUM_OK);
+    assert_int_equal(submit_once(), PUM_ERR_DEVICE_LOST);
+    assert_non_null(strstr(error.message, "hangs"));
+    assert_int_equal(submit_once(), PUM_ERR_DEVICE_LOST);
+    assert_int_equal(vk_device_reopen(dev, &error), PUM_OK);
+    assert_int_equal(submit_once(), PUM_OK);
+}
+
+static void test_vanish(void **state) { // vanish=2
+    (void)state;
+    assert_int_equal(submit_once(), PUM_OK);
+    assert_int_equal(submit_once(), PUM_ERR_DEVICE_LOST);
+    assert_int_equal(vk_device_reopen(dev, &error), PUM_ERR_NO_DEVICE);
+    assert_non_null(strstr(error.message, "not there any more"));
+}
+
 #define CASE(f)                                                                                                                  \
     { #f, test_##f, open_device, close_device, NULL }
 
 int main(int argc, char **argv) {
-    static const struct CMUnitTest tests[] = {CASE(floor), CASE(discrete), CASE(bar), CASE(heap),
-                                              CASE(deny),  CASE(lose),     CASE(drop)};
+    static const struct CMUnitTest tests[] = {CASE(floor), CASE(discrete), CASE(bar),    CASE(heap), CASE(deny),  CASE(lose),
+                                              CASE(drop),  CASE(priority), CASE(forbid), CASE(hang), CASE(vanish)};
     int n = 0;
     pum_status status = vk_devices(NULL, 0, &n, &error);
     if (status != PUM_OK || n == 0) {
@@ -132,6 +162,6 @@ int main(int argc, char **argv) {
             const struct CMUnitTest only[] = {tests[i]};
             return cmocka_run_group_tests(only, NULL, NULL);
         }
-    fprintf(stderr, "usage: test_layer floor|discrete|bar|heap|deny|lose|drop\n");
+    fprintf(stderr, "usage: test_layer floor|discrete|bar|heap|deny|lose|drop|priority|forbid|hang|vanish\n");
     return 2;
 }
