@@ -149,10 +149,16 @@ void pum_device_get_info(pum_device *device, pum_device_info *info) {
 
 void pum_device_ignore_results(pum_device *device) { device->vk->unchecked = true; }
 
+typedef struct measuring {
+    op_kernels *kernels;
+    pum_device_peaks *peaks;
+} measuring;
+
+static pum_status measure_peaks(void *argument, pum_error *err) {
+    measuring *m = argument;
+    return op_measure_peaks(m->kernels, m->peaks, err);
+}
+
 pum_status pum_device_measure_peaks(pum_device *device, pum_device_peaks *peaks, pum_error *err) {
-    pum_status status = device_enter(device, err);
-    if (status != PUM_OK) return status;
-    status = op_measure_peaks(device->kernels, peaks, err);
-    device_leave(device, status);
-    return status;
+    return device_do(device, measure_peaks, &(measuring){device->kernels, peaks}, err);
 }

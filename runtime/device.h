@@ -57,6 +57,9 @@ enum { DEVICE_MOST_LOST = 3 };
 /// The sentence for that; err holds the last failure's.
 pum_status device_fail_lost(const pum_device *device, pum_error *err);
 
+/// All of that around work that can be done again from its beginning.
+pum_status device_do(pum_device *device, pum_status (*work)(void *argument, pum_error *err), void *argument, pum_error *err);
+
 /// While the device is in use. owner's drop is called before the device is rebuilt, unless device_remove came first.
 void device_add(pum_device *device, device_part *part, void (*drop)(void *owner), void *owner);
 void device_remove(pum_device *device, device_part *part);

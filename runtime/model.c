@@ -164,23 +164,22 @@ pum_status model_need_weights(const pum_model *model, atomic_bool *abort, pum_er
     return status;
 }
 
-/* The first loading: a device that is lost meanwhile is rebuilt, and it begins anew. */
-static pum_status load_first(pum_model *m, const llama_load_params *load, pum_error *err) {
-    for (int n_lost = 0;; n_lost++) {
-        pum_status status = device_enter(m->device, err);
-        if (status != PUM_OK) return status;
-        status = device_tune(m->device, &m->needs, err);
-        if (status == PUM_OK) status = load_weights(m, load, err);
-        if (!device_leave(m->device, status)) return status;
-        if (n_lost == DEVICE_MOST_LOST) return device_fail_lost(m->device, err);
-    }
+typedef struct first_loading {
+    pum_model *model;
+    const llama_load_params *load;
+} first_loading;
+
+static pum_status load_first(void *argument, pum_error *err) {
+    first_loading *l = argument;
+    pum_status status = device_tune(l->model->device, &l->model->needs, err);
+    return status == PUM_OK ? load_weights(l->model, l->load, err) : status;
 }
 
 /* Its source is known: brings it to the device, or destroys it. */
 static pum_status finish_loading(pum_model *m, const pum_model_params *params, uint64_t begin_ns, pum_model **model,
                                  pum_error *err) {
     llama_load_params load = load_params(params);
-    pum_status status = load_first(m, &load, err);
+    pum_status status = device_do(m->device, load_first, &(first_loading){m, &load}, err);
     if (status != PUM_OK) {
         pum_model_destroy(&m);
         return status;

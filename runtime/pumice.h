@@ -45,7 +45,7 @@ typedef enum pum_status {
     PUM_ERR_NO_VULKAN = -6,      ///< no Vulkan loader on this machine
     PUM_ERR_NO_DEVICE = -7,      ///< no Vulkan device, or none that matches
     PUM_ERR_DEVICE = -8,         ///< a Vulkan call failed or the driver did not do its work
-    PUM_ERR_DEVICE_LOST = -9,    ///< the device was reset or went away
+    PUM_ERR_DEVICE_LOST = -9,    ///< the device was reset, hangs or drops work, and rebuilding it did not help
     PUM_ERR_DEVICE_MEMORY = -10, ///< the device has not enough memory; the message has the numbers
     PUM_ERR_CONTEXT_FULL = -11,  ///< the session has no room for these tokens
     PUM_ERR_ABORTED = -12,       ///< pum_session_abort or a progress callback asked to stop
@@ -80,6 +80,17 @@ PUM_API void pum_free(void *memory);
 /* ------------------------------------------------------------------ devices */
 
 /// A device with its queue, pipelines and memory. May be shared by models and sessions of several threads.
+///
+/// A device that is lost (reset by the driver, a submission that does not end within a minute, work that was dropped in silence) is
+/// rebuilt by the call that meets it, or else by the next one: the GPU is opened again, weights are loaded again from the file,
+/// sessions compute their timelines again when they are next used. The call goes on where it was and returns PUM_OK; the log gets
+/// one PUM_LOG_WARNING that the device "was lost and has been rebuilt", and pum_stats counts it. All other calls on the device, of
+/// any thread, meet the loss too and go on likewise. Nothing but time is lost: pointers to logits and tokens stay as they are.
+/// Three rebuilds in a row that got nothing done are PUM_ERR_DEVICE_LOST; a device that cannot be opened again is
+/// PUM_ERR_NO_DEVICE. Device, models and sessions stay valid behind both, and the next call tries again. Only from within one of
+/// its callbacks a device cannot be rebuilt: a call there fails with PUM_ERR_DEVICE_LOST.
+/// Where memory runs out (PUM_ERR_MEMORY, PUM_ERR_DEVICE_MEMORY) nothing is rebuilt: the call fails, and what there was is as it
+/// was.
 typedef struct pum_device pum_device;
 
 typedef enum pum_device_type {
@@ -383,7 +394,8 @@ typedef struct pum_model_params {
     void *progress_user;
 } pum_model_params;
 
-/// Loads the weights of a file onto a device; the quantized types stay quantized there. The file may be destroyed afterwards.
+/// Loads the weights of a file onto a device; the quantized types stay quantized there. The pum_file may be destroyed afterwards;
+/// the model keeps the mapping, to load the weights again should the device be lost: the file on the disk must stay as it is.
 /// params   may be NULL.
 /// Errors: PUM_ERR_FORMAT (missing tensor, wrong shape), PUM_ERR_UNSUPPORTED (architecture, tensor type), PUM_ERR_DEVICE_MEMORY
 /// (with numbers and a remedy), PUM_ERR_ABORTED.
@@ -458,7 +470,7 @@ PUM_API const int32_t *pum_session_tokens(const pum_session *session);
 /// tokens   [n_tokens] ids in [0, n_vocab); borrowed for this call. n_tokens >= 1.
 /// Errors: PUM_ERR_CONTEXT_FULL if n_past + n_tokens > n_ctx, PUM_ERR_ARGUMENT for an id outside the vocabulary: the session is
 /// unchanged. PUM_ERR_ABORTED: the finished chunks stay, pum_session_n_past tells how many tokens; append the rest to go on.
-/// PUM_ERR_DEVICE, PUM_ERR_DEVICE_LOST: as for ABORTED.
+/// PUM_ERR_DEVICE, PUM_ERR_DEVICE_LOST, PUM_ERR_NO_DEVICE, PUM_ERR_DEVICE_MEMORY, PUM_ERR_MEMORY: as for ABORTED.
 /// Blocks until the device is done.
 PUM_API pum_status pum_session_append(pum_session *session, const int32_t *tokens, int n_tokens, pum_error *err);
 /// As pum_session_append, and writes the logits after each token to logits [n_tokens][n_vocab].

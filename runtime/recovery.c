@@ -71,7 +71,8 @@ static pum_status rebuild(pum_device *d, pum_error *err) {
     pum_status status = reopen(d, err);
     if (status != PUM_OK) return status;
     vk_pipeline_cache_reopen(d->vk);
-    base_log(PUM_LOG_WARNING, "%s: the device was lost and has been rebuilt in %.1f s; the model is loaded again, and the text goes on",
+    base_log(PUM_LOG_WARNING,
+             "%s: the device was lost and has been rebuilt in %.1f s; the model is loaded again, and the text goes on",
              d->vk->caps.name, (double)(clock_now_ns() - begin) / 1e9);
     return PUM_OK;
 }
@@ -119,4 +120,14 @@ pum_status device_fail_lost(const pum_device *d, pum_error *err) {
                     "%s: the device was lost %d times in a row and nothing got done in between; choose another --device, or "
                     "update its driver. The last time: %.700s",
                     d->vk->caps.name, DEVICE_MOST_LOST + 1, last.message);
+}
+
+pum_status device_do(pum_device *d, pum_status (*work)(void *argument, pum_error *err), void *argument, pum_error *err) {
+    for (int n_lost = 0;; n_lost++) {
+        pum_status status = device_enter(d, err);
+        if (status != PUM_OK) return status;
+        status = work(argument, err);
+        if (!device_leave(d, status)) return status;
+        if (n_lost == DEVICE_MOST_LOST) return device_fail_lost(d, err);
+    }
 }
