@@ -13,6 +13,7 @@ enum {
     N_WORKGROUPS = 512, ///< that fill a GPU
     N_WORKGROUPS_CPU = 12,
     COOP_ROWS = 64,                 ///< of a workgroup with cooperative matrices
+    PIECE = 32,                     ///< tokens, of which a dispatch has a multiple
     MAX_RECORDS = ATTENTION_BLOCKS, ///< of partial results; as many as blocks, since a block that is cut leaves several
 };
 /* A dispatch cannot be interrupted: longer ones are cut by tokens. */
@@ -181,7 +182,12 @@ void op_attention(op_frame *f, op_rows qkv, const op_kv *kv, op_position positio
     assert(a.n_cols % (kv->n_head_kv * kv->head_dim) == 0 && position.most + n_tokens <= kv->n_ctx);
     assert(scratch.n_cols >= op_attention_scratch_floats(kv->head_dim) && scratch.first_row == 0);
     double flop_per_token = 4.0 * a.n_cols * (position.most + n_tokens);
-    uint32_t at_once = flop_per_token * n_tokens > MAX_FLOP ? (uint32_t)(MAX_FLOP / flop_per_token) / 32 * 32 : n_tokens;
-    if (at_once < 32) at_once = 32;
-    for (uint32_t t = 0; t < n_tokens; t += at_once) attend(f, qkv, kv, position, a, scratch, t, min_u32(at_once, n_tokens - t));
+    double most_flop = fmin(op_frame_most_flop(f), MAX_FLOP);
+    uint32_t at_once = flop_per_token * n_tokens > most_flop ? (uint32_t)(most_flop / flop_per_token) / PIECE * PIECE : n_tokens;
+    if (at_once < PIECE) at_once = PIECE;
+    for (uint32_t t = 0, n; t < n_tokens; t += n) {
+        // Few rows have kernels of their own, with other roundings: a rest goes with the piece before it, wherever that was cut.
+        n = n_tokens - t < at_once + PIECE ? n_tokens - t : at_once;
+        attend(f, qkv, kv, position, a, scratch, t, n);
+    }
 }

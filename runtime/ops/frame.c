@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-    N_COMMANDS = 3,   ///< submissions in flight at most
+    N_COMMANDS = 2,   ///< submissions in flight at most: one that runs and one behind it, all that an abort has to wait for
     MAX_RANGES = 128, ///< touched since the last barrier; more than that just costs a barrier
 };
 
@@ -149,14 +149,16 @@ static vk_commands *next_of_recording(op_frame *f, op_recording *r) {
     return commands;
 }
 
+static bool is_aborted(op_frame *f) {
+    if (f->status == PUM_OK && f->abort && atomic_load(f->abort)) op_frame_fail(f, PUM_ERR_ABORTED, "stopped on request");
+    return f->status != PUM_OK;
+}
+
 static vk_commands *next_of_frame(op_frame *f) {
-    if (f->abort && atomic_load(f->abort)) {
-        op_frame_fail(f, PUM_ERR_ABORTED, "stopped on request");
-        return NULL;
-    }
+    if (is_aborted(f)) return NULL;
     flight *fl = &f->flights[f->current];
     land(f, fl);
-    if (f->status != PUM_OK) return NULL;
+    if (is_aborted(f)) return NULL; // while it was waited for
     pum_error error;
     keep(f, vk_commands_begin(fl->commands, &error), &error);
     return fl->commands;
@@ -179,7 +181,7 @@ static bool start_recording(op_frame *f) {
 }
 
 static void submit(op_frame *f) {
-    if (!f->commands) return;
+    if (!f->commands || (!f->into && is_aborted(f))) return; // what is recorded already is recorded in vain
     pum_error error;
     keep(f, f->into ? vk_commands_end(f->commands, &error) : vk_commands_submit(f->commands, &error), &error);
     f->commands = NULL;
@@ -246,6 +248,12 @@ static void barrier_if(op_frame *f, bool needed, int n_more) {
     f->n_ranges = 0;
 }
 
+/* What would make the submission too long begins another one. */
+static void cut_before(op_frame *f, double flop, double bytes) {
+    double cost = f->cost + flop + FLOP_PER_BYTE * bytes;
+    if (f->commands && !f->times && f->cost > 0 && cost * f->ns_per_flop > TARGET_NS) submit(f);
+}
+
 static void add_cost(op_frame *f, const char *name, double flop, double bytes) {
     f->cost += flop + FLOP_PER_BYTE * bytes;
     if (f->times)
@@ -254,10 +262,14 @@ static void add_cost(op_frame *f, const char *name, double flop, double bytes) {
         submit(f);
 }
 
+double op_frame_most_flop(const op_frame *f) { return TARGET_NS / f->ns_per_flop; }
+
 static const char MOVED[] = "copies, fills"; ///< the name of what no op does
 
 void op_frame_dispatch(op_frame *f, const op_dispatch *d) {
-    if (!d->kernel || d->groups[0] == 0 || !start_recording(f)) return;
+    if (!d->kernel || d->groups[0] == 0) return;
+    cut_before(f, d->cost_flop, d->cost_bytes);
+    if (!start_recording(f)) return;
     const vk_pipeline *p = &d->kernel->pipeline;
     bool needed = false;
     vk_span spans[VK_MAX_BINDINGS];

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <ctype.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -244,8 +245,9 @@ static void multiply(op_frame *f, const shader_variant *variant, product *p, op_
     if (status != PUM_OK) op_frame_fail(f, status, "matrix product: %s", error.message);
 
     double flop_per_token = 2.0 * (p->w1 ? 2 : 1) * p->w->n_rows * p->w->n_cols;
+    double most_flop = fmin(op_frame_most_flop(f), MAX_FLOP);
     uint32_t tokens = p->shape.tokens;
-    uint32_t most = flop_per_token * tokens > MAX_FLOP ? tokens : (uint32_t)(MAX_FLOP / flop_per_token) / tokens * tokens;
+    uint32_t most = flop_per_token * tokens > most_flop ? tokens : (uint32_t)(most_flop / flop_per_token) / tokens * tokens;
     for (uint32_t t = 0; t < x.n_rows; t += most) {
         uint32_t n = min_u32(most, x.n_rows - t);
         op_rows part_x = x, part_y = y;

@@ -7,10 +7,9 @@
  *
  * Without options everything, at every place; --step N looks at every N-th place. --markdown prints docs/faults.md. */
 #define _DEFAULT_SOURCE // MAP_ANONYMOUS
+#include "control.h"
 #include "pumice.h"
 
-#include <dlfcn.h>
-#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,31 +20,7 @@
 
 enum { N_PROMPT = 12, N_TOKENS = 20, N_VOCAB = 512, MOST = 8192, SECONDS = 120 };
 
-/* ---- the layer, which this process has loaded too */
-
-static void (*layer_begin)(const char *words);
-static const char *(*layer_fired)(void);
-static uint64_t (*layer_handles)(void);
-
-static bool find_layer(const char *program) {
-    char path[4096], folder[4096], layer[5000];
-    ssize_t n = readlink("/proc/self/exe", path, sizeof path - 1);
-    snprintf(path + (n > 0 ? n : 0), sizeof path - (size_t)(n > 0 ? n : 0), "%s", n > 0 ? "" : program);
-    snprintf(folder, sizeof folder, "%s/layers", dirname(path));
-    snprintf(layer, sizeof layer, "%s/pumice_test_layer.so", folder);
-    setenv("VK_LAYER_PATH", folder, 1);
-    setenv("VK_INSTANCE_LAYERS", "VK_LAYER_PUMICE_test", 1);
-    setenv("NODEVICE_SELECT", "1", 1); // Mesa's layer that sorts the devices crashes when listing them has failed once
-    void *library = dlopen(layer, RTLD_NOW);
-    if (!library) {
-        printf("%s\n", dlerror());
-        return false;
-    }
-    *(void **)&layer_begin = dlsym(library, "pumice_layer_begin");
-    *(void **)&layer_fired = dlsym(library, "pumice_layer_fired");
-    *(void **)&layer_handles = dlsym(library, "pumice_layer_handles");
-    return layer_begin && layer_fired && layer_handles;
-}
+static layer_control layer;
 
 /* ---- what is swept */
 
@@ -162,7 +137,7 @@ static bool run_stages(run *r) {
     for (size_t i = 0; i < sizeof stages / sizeof *stages; i++) {
         pum_error error = {0}, second = {0};
         if (stages[i](r, &error) == PUM_OK) continue;
-        snprintf(o->fired, sizeof o->fired, "%s", layer_fired() ? layer_fired() : "");
+        snprintf(o->fired, sizeof o->fired, "%s", layer.fired() ? layer.fired() : "");
         o->ending = TOLD;
         snprintf(o->text, sizeof o->text, "%s: %.600s", pum_status_name(error.status), error.message);
         if (!r->kind || !is_clear(r->kind, &error)) {
@@ -170,7 +145,7 @@ static bool run_stages(run *r) {
             snprintf(o->text, sizeof o->text, "not a clear error: %s: %.600s", pum_status_name(error.status), error.message);
             return false;
         }
-        layer_begin(r->form->words);
+        layer.begin(r->form->words);
         if (stages[i](r, &second) == PUM_OK) continue;
         o->ending = BAD;
         snprintf(o->text, sizeof o->text, "the second try fails: %.600s", second.message);
@@ -188,9 +163,9 @@ static void run_once(const form *f, const kind *k, int n, outcome *o) {
     *o = (outcome){.n = n};
     run r = {.form = f, .kind = k, .o = o};
     n_rebuilt = 0;
-    layer_begin(words);
+    layer.begin(words);
     bool ended = run_stages(&r);
-    if (!o->fired[0]) snprintf(o->fired, sizeof o->fired, "%s", layer_fired() ? layer_fired() : "");
+    if (!o->fired[0]) snprintf(o->fired, sizeof o->fired, "%s", layer.fired() ? layer.fired() : "");
     pum_sampler_destroy(&r.sampler);
     pum_session_destroy(&r.session);
     pum_model_destroy(&r.model);
@@ -198,9 +173,9 @@ static void run_once(const form *f, const kind *k, int n, outcome *o) {
     pum_device_destroy(&r.device);
     if (!ended) return;
     if (o->ending == RIGHT && n_rebuilt > 0) o->ending = RECOVERED;
-    if (o->ending == RIGHT && k && !layer_fired()) o->ending = NOT_REACHED;
+    if (o->ending == RIGHT && k && !layer.fired()) o->ending = NOT_REACHED;
     if (!k) memcpy(reference, r.tokens, sizeof r.tokens);
-    uint64_t n_left = layer_handles();
+    uint64_t n_left = layer.handles();
     if (r.n_tokens != N_TOKENS || memcmp(r.tokens, reference, sizeof r.tokens) != 0) {
         o->ending = BAD;
         snprintf(o->text, sizeof o->text, "wrong text: %d tokens", r.n_tokens);
@@ -351,7 +326,7 @@ static int undisturbed(void) {
 static void print_head(void) {
     pum_device *device = NULL;
     pum_device_info info = {.name = "no device"};
-    layer_begin("");
+    layer.begin("");
     if (pum_device_open(NULL, &device, NULL) == PUM_OK) pum_device_get_info(device, &info);
     pum_device_destroy(&device);
     printf(
@@ -408,7 +383,7 @@ int main(int argc, char **argv) {
     const char *data = getenv("PUMICE_TEST_DATA");
     snprintf(model_path, sizeof model_path, "%s/models/stories260K/stories260K-f32.gguf", data ? data : ".");
     pum_set_log(on_log, NULL);
-    if (!find_layer(argv[0])) return 1;
+    if (!layer_control_open(&layer)) return 1;
     reference = share(N_TOKENS * sizeof *reference);
     found = share(sizeof *found);
     if (!reference || !found) return 1;
