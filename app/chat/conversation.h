@@ -44,8 +44,8 @@ typedef struct answer_report {
 pum_status conversation_create(const conversation_params *params, conversation **conversation, pum_error *err);
 void conversation_destroy(conversation **conversation);
 
-/// Goes on with the same turns on another copy of the model, on another device say; the one before is not needed any more. Errors:
-/// those of pum_session_create; the conversation is unchanged then.
+/// Goes on with the same turns on another copy of the model, on another device say; the one before is not needed any more.
+/// Errors: those of pum_session_create; the conversation is unchanged then.
 pum_status conversation_move(conversation *c, const pum_model *model, pum_error *err);
 
 /// Whether the turns are told as plain text, because the file has no template that is known.

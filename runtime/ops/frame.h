@@ -76,8 +76,8 @@ typedef struct op_dispatch {
     double cost_flop, cost_bytes; ///< estimate, for cutting submissions
 } op_dispatch;
 void op_frame_dispatch(op_frame *frame, const op_dispatch *dispatch);
-/// Operations that one dispatch may have so that it is done within a submission's time, as far as this device's speed is known yet.
-/// A dispatch cannot be interrupted: who has more cuts it, in a way that the results do not depend on.
+/// Operations that one dispatch may have so that it is done within a submission's time, as far as this device's speed is known
+/// yet. A dispatch cannot be interrupted: who has more cuts it, in a way that the results do not depend on.
 double op_frame_most_flop(const op_frame *frame);
 /// Copies src to dst (equal n_bytes, multiple of 4) in order with the dispatches.
 void op_frame_copy(op_frame *frame, vk_span src, vk_span dst);

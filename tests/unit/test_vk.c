@@ -269,7 +269,7 @@ static void VKAPI_CALL fake_properties(VkPhysicalDevice device, VkPhysicalDevice
 }
 
 static VkResult VKAPI_CALL fake_extensions(VkPhysicalDevice device, const char *layer, uint32_t *n, VkExtensionProperties *all) {
-    if (fakes[(n_asked + n_fakes - 1) % n_fakes].broken) return VK_ERROR_OUT_OF_HOST_MEMORY;
+    if (fakes[(n_asked + n_fakes - 1) % n_fakes].broken) return VK_ERROR_UNKNOWN;
     return real_extensions(device, layer, n, all);
 }
 
