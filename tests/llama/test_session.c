@@ -240,6 +240,33 @@ static void test_random_models_run(void **state) {
     }
 }
 
+/* The first pass cuts its work as for a slow device, later ones by what they have learnt: the numbers are the same. */
+static void test_results_do_not_depend_on_where_work_is_cut(void **state) {
+    (void)state;
+    enum { N = 357 };
+    pum_error err = {0};
+    pum_model *model;
+    pum_session *session;
+    int32_t tokens[N];
+    for (int i = 0; i < N; i++) tokens[i] = i * 7919 % 32000;
+    assert_ok(pum_model_random(fixture.device, "15m", "Q4_0", 1, NULL, &model, &err), err);
+    assert_ok(pum_session_create(model, &(pum_session_params){.n_ctx = 512}, &session, &err), err);
+    pum_model_info info;
+    pum_model_get_info(model, &info);
+    size_t n_bytes = (size_t)info.n_vocab * sizeof(float);
+    float *first = malloc(n_bytes);
+    assert_non_null(first);
+    for (int i = 0; i < 3; i++) {
+        assert_ok(pum_session_rewind(session, 0, &err), err);
+        assert_ok(pum_session_append(session, tokens, N, &err), err);
+        if (i == 0) memcpy(first, pum_session_logits(session), n_bytes);
+        assert_memory_equal(first, pum_session_logits(session), n_bytes);
+    }
+    free(first);
+    pum_session_destroy(&session);
+    pum_model_destroy(&model);
+}
+
 /* Heads of 64, which q8_0 can keep: whatever the chunks and after a rewind, the same tokens, near those of f16, in less memory.
  * The fixture's heads are 8 wide. */
 static void test_kv_in_q8_0(void **state) {
@@ -338,6 +365,7 @@ int main(void) {
         cmocka_unit_test(test_two_sessions_do_not_meet),
         cmocka_unit_test(test_plan_is_what_is_taken),
         cmocka_unit_test(test_random_models_run),
+        cmocka_unit_test(test_results_do_not_depend_on_where_work_is_cut),
         cmocka_unit_test(test_kv_in_q8_0),
         cmocka_unit_test(test_ops_are_measured),
     };
