@@ -29,6 +29,8 @@ pum_status pum_device_open_with(const pum_device_params *params, pum_device **de
     if (d->table_path && check_table_read(d->table, d->vk, d->table_path)) check_table_apply(d->table, d->kernels, p.tune);
     d->params = p;
     d->params.which = d->params.cache_folder = NULL; // borrowed
+    d->params.check_service = NULL;
+    if (p.check_service) d->service = *p.check_service;
     if (status != PUM_OK) {
         pum_device_destroy(&d);
         return status;
@@ -62,7 +64,9 @@ void pum_device_destroy(pum_device **device) {
 pum_status device_checks_begin(pum_device *d, device_checks *checks, pum_error *err) {
     pum_error error;
     *checks = (device_checks){0};
-    pum_status status = check_apart_create(d->vk, &(check_apart_params){.folder = d->folder}, &checks->apart, &error);
+    check_apart_params params = {
+        .folder = d->folder, .start = d->service.start, .stop = d->service.stop, .user = d->service.user};
+    pum_status status = check_apart_create(d->vk, &params, &checks->apart, &error);
     if (status == PUM_OK) checks->runner = check_there(checks->apart);
     if (status == PUM_OK) return status;
     if (status != PUM_ERR_UNSUPPORTED) return pum_fail(err, status, "%s", error.message);

@@ -20,6 +20,7 @@ struct pum_device {
     char *folder;         ///< of caches, or NULL
     char *table_path;     ///< or NULL
     pum_device_params params;
+    pum_check_service service; ///< of params
     pthread_rwlock_t in_use; ///< shared by whoever uses it, exclusive while it is rebuilt
     pthread_mutex_t parts_lock;
     device_part *parts; ///< the newest first: contexts before the weights that they read

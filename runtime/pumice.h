@@ -130,14 +130,25 @@ PUM_API pum_status pum_devices(pum_device_info *infos, int capacity, int *n_devi
 /// Errors: PUM_ERR_NO_VULKAN, PUM_ERR_NO_DEVICE (the message lists what there is), PUM_ERR_DEVICE.
 PUM_API pum_status pum_device_open(const char *which, pum_device **device, pum_error *err);
 
+/// Where a library cannot start programs (Android): a process of the host program's in which kernels are checked, so that a crash
+/// or a hang does no harm. Any thread, one call at a time.
+typedef struct pum_check_service {
+    int (*start)(void *user); ///< starts a process that calls pum_check_serve on one end of a stream socket; returns the other
+                              ///< end, which is the library's from then on, or -1. May be called again after stop
+    void (*stop)(void *user); ///< ends that process, whatever it is doing
+    void *user;
+} pum_check_service;
+
 typedef struct pum_device_params {
     const char *which;        ///< as pum_device_open
     const char *cache_folder; ///< where compiled pipelines are kept for the next time, made if it is not there; NULL: nowhere.
                               ///< Whatever is in it may be deleted at any time
-    bool tune; ///< at the first use of a device check and time the kernels that a model needs, for some seconds, and use the
-               ///< fastest from then on; kept in cache_folder too. false: the order in which the library prefers them
-    pum_progress_fn tune_progress; ///< of that; may be NULL. Kernels
+    bool tune; ///< at the first use of a device check the kernels that a model needs, in a child process, and time them: at most
+               ///< about 10 s, on a CPU driver a minute. From then on the fastest of those that are right are used; kept in
+               ///< cache_folder too. false: the order in which the library prefers them
+    pum_progress_fn tune_progress; ///< of that, called several times a second; may be NULL. Kernels
     void *tune_user;
+    const pum_check_service *check_service; ///< NULL: the program libexec/pumice/pumice-check that is installed with the library
 } pum_device_params;
 /// Opens a device. params may be NULL. Errors as pum_device_open; a cache that cannot be read or written is none.
 PUM_API pum_status pum_device_open_with(const pum_device_params *params, pum_device **device, pum_error *err);
@@ -208,7 +219,7 @@ typedef struct pum_device_report {
 typedef struct pum_device_check_params {
     const char *type;         ///< of weights, e.g. "Q4_0": only the kernels of models of that type; NULL: all
     bool full;                ///< every shape 50 times, not some of them 3 times
-    pum_progress_fn progress; ///< kernels; may be NULL
+    pum_progress_fn progress; ///< kernels; called several times a second; may be NULL
     void *user;
 } pum_device_check_params;
 /// Checks every kernel that the device can run, and times those that there is a choice of. From then on the device chooses by
@@ -397,8 +408,8 @@ typedef struct pum_model_params {
 /// Loads the weights of a file onto a device; the quantized types stay quantized there. The pum_file may be destroyed afterwards;
 /// the model keeps the mapping, to load the weights again should the device be lost: the file on the disk must stay as it is.
 /// params   may be NULL.
-/// Errors: PUM_ERR_FORMAT (missing tensor, wrong shape), PUM_ERR_UNSUPPORTED (architecture, tensor type), PUM_ERR_DEVICE_MEMORY
-/// (with numbers and a remedy), PUM_ERR_ABORTED.
+/// Errors: PUM_ERR_FORMAT (missing tensor, wrong shape), PUM_ERR_UNSUPPORTED (architecture, tensor type; a device none of whose
+/// kernels for an operation is right), PUM_ERR_DEVICE_MEMORY (with numbers and a remedy), PUM_ERR_ABORTED.
 PUM_API pum_status pum_model_load(pum_device *device, const pum_file *file, const pum_model_params *params, pum_model **model,
                                   pum_error *err);
 /// Makes a model with seeded random weights, for measuring.

@@ -7,7 +7,7 @@ _pumice() {
         return
     fi
     case ${COMP_WORDS[1]}:$before in
-    run:-m | run:-f | chat:-m | tokenize:-m | detokenize:-m | logits:-m | logits:--tokens | logits:-o | bench:-m)
+    run:-m | run:-f | chat:-m | tokenize:-m | detokenize:-m | logits:-m | logits:--tokens | logits:-o | doctor:--report | bench:-m)
         mapfile -t COMPREPLY < <(compgen -f -- "$word")
         compopt -o filenames 2>/dev/null
         return
@@ -33,7 +33,7 @@ _pumice() {
     tokenize) options='-m --no-bos --special --help' ;;
     detokenize) options='-m --special --help' ;;
     logits) options='-m --device --ctx --kv --tokens -o --chunk --no-tune --help' ;;
-    doctor) options='--device --type --full --compile --json --help' ;;
+    doctor) options='--device --type --full --compile --report --json --help' ;;
     bench) options='-m --device --kv -n -p -d -r --shape --type --path --host-only --ops --no-tune --json --help' ;;
     *) return ;;
     esac

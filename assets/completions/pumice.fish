@@ -78,6 +78,7 @@ complete -c pumice -n '__fish_seen_subcommand_from doctor' -l device -x -d 'by i
 complete -c pumice -n '__fish_seen_subcommand_from doctor' -l type -x -d 'only the kernels for weights of a tensor type; default: all'
 complete -c pumice -n '__fish_seen_subcommand_from doctor' -l full -d 'run everything 50 times'
 complete -c pumice -n '__fish_seen_subcommand_from doctor' -l compile -d 'compile every kernel, run none, and say what the driver made of it'
+complete -c pumice -n '__fish_seen_subcommand_from doctor' -l report -r -F -d 'write all of it to a file that can be attached to a bug; it names no person and no private path'
 complete -c pumice -n '__fish_seen_subcommand_from doctor' -l json -d 'print JSON'
 complete -c pumice -n '__fish_seen_subcommand_from doctor' -l help -d 'list the options'
 complete -c pumice -n '__fish_seen_subcommand_from bench' -s m -r -F -d 'the model; default: the default model'

@@ -26,7 +26,9 @@
 extern char **environ;
 
 struct child {
-    pid_t pid;
+    pid_t pid; ///< 0: others have started it
+    void (*end)(void *user);
+    void *end_user;
     int socket;
     size_t n_used, n_taken; ///< of text: filled, and handed out
     char text[CHILD_LINE_BYTES];
@@ -137,6 +139,15 @@ pum_status child_start(const char *path, child **started, pum_error *err) {
     return pum_fail(err, PUM_ERR_IO, "%s: it cannot be started: %s", path, strerror(failure));
 }
 
+pum_status child_adopt(int socket, void (*end)(void *user), void *user, child **adopted, pum_error *err) {
+    child *c = *adopted = calloc(1, sizeof *c);
+    if (!c) return pum_fail_memory(err, "another process", sizeof *c);
+    c->socket = socket;
+    c->end = end;
+    c->end_user = user;
+    return PUM_OK;
+}
+
 /* ---- speaking */
 
 static bool send_all(int socket, const char *bytes, size_t n) {
@@ -217,11 +228,12 @@ void child_end(child **ended, int patience_ms, char *how, size_t n_bytes) {
     child *c = *ended;
     if (!c) return;
     int status = 0;
-    bool gone = wait_for(c->pid, patience_ms, &status);
+    bool gone = c->pid == 0 || wait_for(c->pid, patience_ms, &status);
     if (!gone) {
         kill(c->pid, SIGKILL);
         gone = wait_for(c->pid, LAST_WAIT_MS, &status);
     }
+    if (c->end) c->end(c->end_user);
     const char *name = gone && WIFSIGNALED(status) ? signal_name(WTERMSIG(status)) : NULL;
     if (how && !gone)
         snprintf(how, n_bytes, "it cannot be ended");

@@ -19,6 +19,10 @@ bool child_find(const char *name, char *path);
 /// and nothing else that is open. Errors: PUM_ERR_MEMORY; PUM_ERR_IO: it cannot be started, and why.
 pum_status child_start(const char *path, child **started, pum_error *err);
 
+/// Speaks with a process that others have started, over a socket that is the child's from now on. end: ends that process whatever
+/// it is doing, and is called by child_end.
+pum_status child_adopt(int socket, void (*end)(void *user), void *user, child **adopted, pum_error *err);
+
 /// Sends a line, without its newline. Returns false where the program does not read any more.
 bool child_send(child *c, const char *line);
 

@@ -25,6 +25,9 @@ struct check_apart {
     vk_device *device;
     child *child; ///< NULL: none is running
     char path[CHILD_PATH_BYTES], folder[CHILD_PATH_BYTES];
+    int (*start)(void *user); ///< in the place of the program at path, or NULL
+    void (*stop)(void *user);
+    void *user;
     int index;
     double silent_s;
     int n_starts_lost;
@@ -117,9 +120,15 @@ static pum_status greet(check_apart *a, pum_error *err) {
     return PUM_OK;
 }
 
+static pum_status adopt(check_apart *a, pum_error *err) {
+    int socket = a->start(a->user);
+    if (socket < 0) return pum_fail(err, PUM_ERR_IO, "%s: it could not be started", a->path);
+    return child_adopt(socket, a->stop, a->user, &a->child, err);
+}
+
 static pum_status start(check_apart *a, pum_error *err) {
     if (a->child) return PUM_OK;
-    pum_status status = child_start(a->path, &a->child, err);
+    pum_status status = a->start ? adopt(a, err) : child_start(a->path, &a->child, err);
     if (status == PUM_OK) status = greet(a, err);
     if (status == PUM_OK) return PUM_OK;
     drop_child(a, 0, NULL, 0);
@@ -138,7 +147,12 @@ pum_status check_apart_create(vk_device *device, const check_apart_params *param
     vk_device_describe(device, &info);
     a->index = info.index;
     pum_status status = PUM_OK;
-    if (!child_find(CHECK_PROGRAM, a->path))
+    a->start = params->start;
+    a->stop = params->stop;
+    a->user = params->user;
+    if (a->start)
+        snprintf(a->path, sizeof a->path, "the program's service for checks");
+    else if (!child_find(CHECK_PROGRAM, a->path))
         status = pum_fail(err, PUM_ERR_UNSUPPORTED, "libexec/pumice/%s is not where this library was installed", CHECK_PROGRAM);
     if (status == PUM_OK) status = start(a, err);
     if (status != PUM_OK) check_apart_destroy(apart);

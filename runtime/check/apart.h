@@ -10,8 +10,11 @@
 typedef struct check_apart check_apart;
 
 typedef struct check_apart_params {
-    const char *folder; ///< where compiled pipelines are kept, or NULL; borrowed
-    double silent_s;    ///< a child that says nothing for so long hangs; 0: what suits the device
+    const char *folder;       ///< where compiled pipelines are kept, or NULL; borrowed
+    int (*start)(void *user); ///< as in pum_check_service; NULL: the program beside the library
+    void (*stop)(void *user);
+    void *user;
+    double silent_s; ///< a child that says nothing for so long hangs; 0: what suits the device
 } check_apart_params;
 
 /// Starts a child. device must outlive it. Errors: PUM_ERR_MEMORY; PUM_ERR_UNSUPPORTED: there is no such program, or it cannot

@@ -151,15 +151,20 @@ class Json(Case):
     def test_doctor(self):
         with tempfile.TemporaryDirectory() as home:
             environment = {**os.environ, "XDG_CACHE_HOME": home}
-            report = json.loads(self.works("doctor", "--type", "Q8_0", "--json", timeout=300, env=environment).stdout)
+            environment.update({"HOME": "/home/jane.doe", "USER": "jane.doe", "MESA_TEST_NOTE": "/home/jane.doe/x:/home/john.roe/y"})
+            file = os.path.join(home, "report.txt")
+            report = json.loads(self.works("doctor", "--type", "Q8_0", "--json", "--report", file, timeout=300, env=environment).stdout)
             self.assertTrue(os.listdir(os.path.join(home, "pumice")))
+            self.expect_report(file, report)
         self.expect_keys(report, "device driver verdict mean_kl variants")
         self.assertEqual(report["verdict"], "ok")
         self.assertTrue(0 < report["mean_kl"] <= report["mean_kl_limit"] <= 1e-5)
         chosen = {}
         for variant in report["variants"]:
-            self.expect_keys(variant, "op variant verdict max_error_ratio time_us chosen")
+            self.expect_keys(variant, "op variant verdict max_error_ratio time_us chosen why")
             self.assertIn(variant["verdict"], ("ok", "unsupported"), variant)
+            self.assertRegex(variant["why"], "^chosen: |^slower: |^not timed: |^only where " if variant["verdict"] == "ok" else "^needs [a-z0-9_]+: ")
+            self.assertEqual(variant["chosen"], variant["why"].startswith("chosen"), variant)
             if variant["verdict"] == "ok":
                 self.assertTrue(0 <= variant["max_error_ratio"] <= 1, variant)
             chosen.setdefault((variant["op"], variant["tokens"]), []).append(variant)
@@ -172,6 +177,15 @@ class Json(Case):
                 if variant["chosen"] and len(times) > 1:
                     self.assertLessEqual(variant["time_us"] * 0.95, min(times), where)
         self.refused(1, ["Q9_9"], "doctor", "--type", "Q9_9")
+
+    def expect_report(self, file, report):
+        with open(file, encoding="utf-8") as lines:
+            text = lines.read()
+        for words in (report["device"], report["driver_version"], report["version"], "verdict: ok", "max_storage_range: ", "subgroup_size: ",
+                      "MESA_TEST_NOTE=~/x:~/y", "* matvec_q8_0 ", "mean_kl: "):
+            self.assertIn(words, text)
+        for name in ("jane.doe", "john.roe"):
+            self.assertNotIn(name, text)
 
     def test_doctor_compile(self):
         with tempfile.TemporaryDirectory() as home:
@@ -187,6 +201,10 @@ class Json(Case):
             if variant["chosen"]:
                 chosen.update(variant["op"].split(","))
         self.assertLessEqual({"matvec_q4_1", "matmul_q4_1", "matmul_swiglu_q8_0", "embed_f16", "attention", "rope_store"}, chosen)
+        choices = {(choice["op"], choice["tokens"]): choice["variant"] for choice in report["choices"] if choice["chosen"]}
+        self.assertLessEqual({("matvec_q4_1", "1"), ("matmul_q4_1", "many"), ("attention", "many")}, set(choices))
+        self.assertTrue(all(choice["why"] for choice in report["choices"]))
+        self.assertEqual(report["quirks"], [])
 
     def test_bench(self):
         bench = json.loads(self.works("bench", *"--shape 260k --type Q4_0 -p 8 -n 4 -r 2 -d 16,0 --ops --json".split()).stdout)

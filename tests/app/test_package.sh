@@ -43,7 +43,7 @@ in_root() {
 left() { find "$root" -path "$root/var/lib/dpkg" -prune -o ! -type d -print; }
 
 check "dpkg installs it" in_root -i "$package"
-for file in bin/pumice bin/pumice-chat share/applications/pumice-chat.desktop share/icons/hicolor/scalable/apps/pumice-chat.svg \
+for file in bin/pumice bin/pumice-chat libexec/pumice/pumice-check share/applications/pumice-chat.desktop share/icons/hicolor/scalable/apps/pumice-chat.svg \
     share/metainfo/org.pumice.Pumice.metainfo.xml share/mime/packages/pumice.xml share/man/man1/pumice.1 share/man/man1/pumice-chat.1 \
     share/bash-completion/completions/pumice share/bash-completion/completions/pumice-chat share/zsh/site-functions/_pumice \
     share/zsh/site-functions/_pumice-chat share/fish/vendor_completions.d/pumice.fish share/fish/vendor_completions.d/pumice-chat.fish; do

@@ -175,7 +175,14 @@ static void test_file(void **state) {
 
 enum { N_TOKENS = 12, N_VOCAB = 512 };
 
-static int n_tunings;
+static int n_tunings, n_said_here;
+
+/* This test is not beside any helper program: the checks run in it, and it is said. */
+static void on_log(void *user, pum_log_level level, const char *message) {
+    (void)user, (void)level;
+    n_said_here += strstr(message, "kernels are checked in this process") != NULL;
+}
+
 static uint64_t last_done;
 
 static bool count_tunings(void *user, uint64_t done, uint64_t total) {
@@ -216,7 +223,11 @@ static void test_tuned_once(void **state) {
     run_model(false, first);
     assert_int_equal(n_tunings, 0);
     assert_int_not_equal(access(path, F_OK), 0); // --no-tune leaves nothing behind
+    n_said_here = 0;
+    pum_set_log(on_log, NULL);
     run_model(true, first);
+    pum_set_log(NULL, NULL);
+    assert_int_equal(n_said_here, 1);
     assert_int_equal(n_tunings, 1);
     size_t n = read_file(path, bytes, sizeof bytes);
     for (int i = 0; i < 2; i++) {

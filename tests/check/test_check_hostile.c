@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -270,6 +271,58 @@ static void test_child_goes_with_the_program(void **state) {
     close(ends[0]);
 }
 
+/* ---- a process that the program starts itself */
+
+static pid_t service;
+
+static int start_service(void *user) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) return -1;
+    fflush(stdout);
+    service = fork();
+    if (service == 0) {
+        if (dup2(ends[1], 0) != 0 || dup2(ends[1], 1) != 1) _exit(2);
+        close(ends[0]);
+        close(ends[1]);
+        execl(user, user, (char *)NULL);
+        _exit(2);
+    }
+    close(ends[1]);
+    return ends[0];
+}
+
+static void stop_service(void *user) {
+    (void)user;
+    kill(service, SIGKILL);
+    waitpid(service, NULL, 0);
+}
+
+static void test_service(void **state) {
+    (void)state;
+    pum_error error;
+    char path[CHILD_PATH_BYTES];
+    check_apart *apart;
+    check_job *jobs;
+    size_t n_jobs;
+    assert_true(child_find("pumice-check", path));
+    check_apart_params params = {.start = start_service, .stop = stop_service, .user = path, .silent_s = SILENT_S};
+    MUST(check_apart_create(device, &params, &apart, &error));
+    MUST(check_jobs(&jobs, &n_jobs, &error));
+    check_runner runner = check_there(apart);
+    const struct {
+        const char *variant;
+        pum_verdict verdict;
+    } cases[] = {{"rmsnorm", PUM_VERDICT_OK}, {"rmsnorm_crashes", PUM_VERDICT_CRASHED}, {"rmsnorm_subgroup", PUM_VERDICT_OK}};
+    for (int i = 0; i < 3; i++) {
+        check_result result;
+        MUST(runner.variant(runner.user, find_job(jobs, n_jobs, "rmsnorm"), find(cases[i].variant), 1, 2, &result, &error));
+        assert_int_equal(result.verdict, cases[i].verdict);
+    }
+    free(jobs);
+    check_apart_destroy(&apart);
+    expect_no_child();
+}
+
 int main(void) {
     pum_error error;
     char path[CHILD_PATH_BYTES];
@@ -291,6 +344,7 @@ int main(void) {
         cmocka_unit_test(test_unusable),
         cmocka_unit_test(test_stops),
         cmocka_unit_test(test_child_goes_with_the_program),
+        cmocka_unit_test(test_service),
     };
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
     vk_device_close(&device);

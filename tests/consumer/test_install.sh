@@ -1,5 +1,5 @@
 #!/bin/sh
-# test_install.sh BUILD PROJECT: installs BUILD into a folder of its own, looks at what is there, then builds PROJECT against it with
+# test_install.sh BUILD PROJECT MODEL: installs BUILD into a folder of its own, looks at what is there, then builds PROJECT against it with
 # pkg-config and with CMake's find_package, and runs both.
 set -eu
 build=$1
@@ -18,7 +18,7 @@ cmake --install "$build" --prefix "$folder/first" >"$folder/log" || { cat "$fold
 mv "$folder/first" "$folder/moved"
 prefix=$folder/moved
 for file in bin/pumice lib/libpumice.so.0 include/pumice.h lib/pkgconfig/pumice.pc lib/cmake/pumice/pumiceConfig.cmake \
-    lib/cmake/pumice/pumiceConfigVersion.cmake share/doc/pumice/LICENSE; do
+    lib/cmake/pumice/pumiceConfigVersion.cmake share/doc/pumice/LICENSE libexec/pumice/pumice-check; do
     [ -e "$prefix/$file" ] || fail "expected $file to be installed, got: $(cd "$prefix" && find . -type f | tr '\n' ' ')"
 done
 [ ! -e "$build/bin/pumice-chat" ] || [ -e "$prefix/bin/pumice-chat" ] || fail "expected bin/pumice-chat to be installed"
@@ -38,10 +38,27 @@ unnamed=$(comm -13 "$folder/named" "$folder/exported")
 
 version=$("$prefix/bin/pumice" --version) || fail "the installed program does not run"
 version=${version#pumice }
-for program in "$prefix"/bin/*; do
+for program in "$prefix"/bin/* "$prefix/libexec/pumice/pumice-check"; do
     used=$(ldd "$program" | awk '$1 == "libpumice.so.0" { print $3 }')
     [ "$(realpath "$used")" = "$(realpath "$prefix/lib/libpumice.so.0")" ] || fail "$program: expected the library beside it, got $used"
 done
+
+# The library finds its helper where it was moved to: here a script that notes it and goes on as the real one.
+model=$3
+if [ -e "$model" ] && "$prefix/bin/pumice" devices | grep -q .; then
+    mv "$prefix/libexec/pumice/pumice-check" "$prefix/libexec/pumice/real"
+    printf '#!/bin/sh\n: >"%s"\nexec "%s"\n' "$folder/used" "$prefix/libexec/pumice/real" >"$prefix/libexec/pumice/pumice-check"
+    chmod +x "$prefix/libexec/pumice/pumice-check"
+    XDG_CACHE_HOME=$folder/cache "$prefix/bin/pumice" run -m "$model" -p Once -n 1 >"$folder/log" 2>&1 &
+    running=$!
+    for _ in $(seq 300); do
+        if [ -e "$folder/used" ] || ! kill -0 $running 2>/dev/null; then break; fi
+        sleep 0.2
+    done
+    kill $running 2>/dev/null || true
+    wait $running || true
+    [ -e "$folder/used" ] || fail "the library did not start libexec/pumice/pumice-check: $(cat "$folder/log")"
+fi
 
 # check PROGRAM WAY: the consumer says the version and the error sentence.
 check() {
