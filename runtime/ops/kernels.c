@@ -1,5 +1,7 @@
 #include "ops/kernels.h"
 
+#include "ops/subgroups.h"
+
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +24,7 @@ pum_status op_kernels_create(vk_device *device, op_kernels **kernels, pum_error 
     pthread_mutex_init(&k->lock, NULL);
     pthread_mutex_init(&k->preparing, NULL);
     pthread_cond_init(&k->done, NULL);
+    op_subgroups_verify(k);
     *kernels = k;
     return PUM_OK;
 }

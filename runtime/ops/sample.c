@@ -73,7 +73,7 @@ bool op_step_read(const volatile uint32_t *ring, uint32_t n_ring, uint32_t n_mad
 
 /* On a CPU driver a workgroup is one subgroup where that has eight lanes: barriers cost little then. llvmpipe ends every loop
  * after 65535 turns of all loops of an invocation together, of which eight lanes take 50,000 at most, whatever the logits are. */
-static uint32_t group_size(const vk_caps *caps) { return caps->type == PUM_DEVICE_CPU ? max_u32(caps->subgroup_size, 8) : 128; }
+static uint32_t group_size(const vk_caps *caps) { return caps->type == PUM_DEVICE_CPU ? min_u32(max_u32(caps->subgroup_size, 8), 128) : 128; }
 
 static const op_kernel *get_kernel(op_frame *f, const char *op, bool penalties) {
     op_kernels *kernels = op_frame_kernels(f);

@@ -6,8 +6,8 @@
 
 /* The words of the `needs` column. */
 static bool is_cpu(const vk_caps *c) { return c->type == PUM_DEVICE_CPU; }
-static bool has_eight_lanes(const vk_caps *c) { return c->subgroup_size >= 8; }
-static bool has_just_eight_lanes(const vk_caps *c) { return c->subgroup_size == 8; }
+static bool has_eight_lanes(const vk_caps *c) { return c->subgroup_size >= 8 && !c->subgroups_untrue; }
+static bool has_just_eight_lanes(const vk_caps *c) { return c->subgroup_size == 8 && !c->subgroups_untrue; }
 static bool has_addresses(const vk_caps *c) { return c->buffer_address && c->int64; }
 /* No feature tells: measuring does. llvmpipe learned it (2025) shortly before it got cooperative matrices. */
 static bool loads_scalars(const vk_caps *c) { return is_cpu(c) && c->coopmat; }

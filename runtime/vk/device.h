@@ -39,6 +39,7 @@ typedef struct vk_caps {
 
     uint32_t subgroup_size; ///< as reported; the one that a pipeline without a required size gets, if the driver speaks true
     uint32_t subgroup_min, subgroup_max; ///< sizes that a pipeline can be promised; both 0 without that feature
+    bool subgroups_verified, subgroups_untrue; ///< whether somebody looked; they are not what is reported: ops/subgroups.h
     bool subgroup_arithmetic, subgroup_ballot, subgroup_shuffle, subgroup_clustered; ///< in compute shaders; ballot has broadcast
     bool fp16, int8, int16, int64, storage16, storage8, int_dot, int8_dot, buffer_address, coopmat, memory_model;
     bool vulkan_1_3;                  ///< with its SPIR-V, whose workgroups may have a size that is a constant of the pipeline

@@ -14,7 +14,8 @@
  *         return harness_main("rmsnorm", (harness_test[]){{"rmsnorm", test_rmsnorm}}, 1);
  *     }
  *
- * Environment: PUMICE_TEST_DEVICE (index or part of a name), PUMICE_TEST_SEED. */
+ * Environment: PUMICE_TEST_DEVICE (index or part of a name), PUMICE_TEST_SEED, and PUMICE_TEST_EVERY=N: only every N-th case of a
+ * test, and of the types of tensors three that stand for all, where a run on one more device is to be short. */
 #ifndef TESTS_OPS_HARNESS_H
 #define TESTS_OPS_HARNESS_H
 
@@ -34,6 +35,7 @@ typedef struct harness {
     const char *op, *variant; ///< of the running test; variant NULL: whatever the table chooses
     char shape[256];          ///< of the running case
     uint64_t seed, random;    ///< of the run; state of the case
+    uint32_t every;           ///< how far a test goes on from one of its cases to the next; 1: to the next
     double worst;             ///< largest part of an allowed error that was seen in this test; printed at its end
     struct harness_memory *memory;
 } harness;

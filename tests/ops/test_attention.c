@@ -109,7 +109,7 @@ static void run_cases(harness *h, const uint32_t *n_tokens, uint32_t n_n_tokens)
     tensor_type type = strstr(h->op, "q8_0") ? TENSOR_Q8_0 : TENSOR_F16;
     static const uint32_t dims[] = {8, 16, 48, 64, 80, 128, 256}, heads[][2] = {{1, 1}, {8, 4}, {9, 3}, {4, 1}, {32, 4}};
     static const uint32_t n_past[] = {0, 1, 31, 33, 511, 1000};
-    for (uint32_t i = 0; i < 7 * 5 * 3; i++) {
+    for (uint32_t i = 0; i < 7 * 5 * 3; i += h->every) {
         attention_case c = {type,        heads[i % 5][0],          heads[i % 5][1],
                             dims[i % 7], n_past[(i + i / 35) % 6], n_tokens[(i + i / 7) % n_n_tokens]};
         if (c.head_dim >= 80 && i % 35 % 3) continue;

@@ -192,7 +192,7 @@ static void test_selection(harness *h) {
     static const uint32_t sizes[] = {1, 3, 127, 128, 129, 1000, 1024, 1025, 4099, 49152, 128256, 262144};
     static const int ks[] = {1, 2, 40, 63, 64};
     const uint32_t n_inputs = sizeof inputs / sizeof *inputs, n_sizes = sizeof sizes / sizeof *sizes;
-    for (uint32_t i = 0; i < n_inputs * n_sizes; i++)
+    for (uint32_t i = 0; i < n_inputs * n_sizes; i += h->every)
         for (uint32_t k = i % 2; k < 5; k += 2) { // greedy, some, most; or two, nearly most: in turns
             uint32_t input = i % n_inputs, n_vocab = sizes[i / n_inputs];
             pum_sampler_params params = plain();
@@ -250,7 +250,7 @@ static void test_frequencies(harness *h) {
         {"the defaults", {.temp = 0.8f, .top_k = 40, .top_p = 0.95f, .min_p = 0.05f}},
         {"all", {.temp = 1.5f, .top_k = 20, .top_p = 0.9f, .min_p = 0.02f}},
     };
-    for (size_t i = 0; i < sizeof settings / sizeof *settings; i++) {
+    for (size_t i = 0; i < sizeof settings / sizeof *settings; i += h->every) {
         harness_case(h, "frequencies, %s", settings[i].name);
         pum_sampler_params params = settings[i].params;
         params.repeat_penalty = 1;

@@ -42,7 +42,7 @@ static void run_case(harness *h, const matmul_case *c, tensor_type up_type, bool
 
 static void test_many(harness *h) {
     tensor_type type = matmul_case_type(h->op);
-    for (uint32_t i = 0; i < matmul_case_count(false); i += 2) {
+    for (uint32_t i = 0; i < matmul_case_count(false); i += 2 * h->every) {
         matmul_case c = matmul_case_get(type, i, false);
         c.add = false;
         if (matmul_case_suits(h, &c)) run_case(h, &c, type, i / 2 % 3 == 0);
@@ -55,7 +55,7 @@ static void test_many(harness *h) {
 
 static void test_few(harness *h) {
     tensor_type type = matmul_case_type(h->op);
-    for (uint32_t i = 0; i < matmul_case_count(true); i += 2) {
+    for (uint32_t i = 0; i < matmul_case_count(true); i += 2 * h->every) {
         matmul_case c = matmul_case_get(type, i, true);
         c.add = false;
         run_case(h, &c, type, i / 2 % 3 == 0);
@@ -68,7 +68,7 @@ static void test_different_types(harness *h) {
                                            {TENSOR_F16, TENSOR_Q8_0},
                                            {TENSOR_Q4_0, TENSOR_Q4_1},
                                            {TENSOR_F32, TENSOR_BF16}};
-    for (uint32_t i = 0; i < 40; i++) {
+    for (uint32_t i = 0; i < 40; i += h->every) {
         const tensor_type *pair = pairs[i % 5];
         // The columns must suit both types: those of the K types do.
         matmul_case c = matmul_case_get(TENSOR_Q4_K, i, false);
