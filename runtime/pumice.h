@@ -10,7 +10,7 @@
  *   - Functions that can fail return a pum_status and take a pum_error * last; pass NULL if the sentence is not wanted.
  *     On failure every out-parameter is set to NULL or left as it was, and nothing that was passed in is lost.
  *   - Every *_destroy takes the address of the handle, accepts NULL and pointers to NULL, and nulls the handle.
- *   - Text is UTF-8, paths are as the C library takes them. Sizes end in _bytes, times in _ms or _us.
+ *   - Text is UTF-8; paths are as the C library takes them, under Windows UTF-8 too. Sizes end in _bytes, times in _ms or _us.
  *   - The library never prints, never exits, and never asserts on input. Notices go to the log callback.
  *   - A handle may be used by one thread at a time; what may be shared is said at the handle.
  */
@@ -21,7 +21,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(_WIN32)
+#if defined(_WIN32) && defined(PUMICE_BUILDING) // the library itself
+#define PUM_API __declspec(dllexport)
+#elif defined(_WIN32)
 #define PUM_API
 #elif defined(__GNUC__)
 #define PUM_API __attribute__((visibility("default")))

@@ -1,5 +1,7 @@
 #include "chat/models.h"
 
+#include "chat/system.h"
+
 #include <stdio.h>
 
 static const model_entry default_model = {
@@ -29,7 +31,7 @@ pum_status models_find(const char *given, char *path, pum_error *err) {
     snprintf(name, sizeof name, "models/%s", default_model.file);
     if (!paths_of(PATH_DATA, name, path, PATHS_MAX))
         return fail(err, PUM_ERR_IO, "no folder for models: set HOME or XDG_DATA_HOME, or name a file with -m%s", "");
-    FILE *file = fopen(path, "rb");
+    FILE *file = system_open(path, "rb");
     if (!file)
         return fail(err, PUM_ERR_IO, "the default model is not there yet (%s); get it with tools/chat, or name a file with -m",
                     path);

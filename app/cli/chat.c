@@ -2,13 +2,12 @@
 #include "commands.h"
 
 #include "chat/conversation.h"
+#include "chat/system.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/types.h>
-#include <unistd.h>
 
 typedef struct chatting {
     engine e;
@@ -23,7 +22,7 @@ typedef struct chatting {
 static const char HELP[] = "/new          begin a new chat\n"
                            "/system TEXT  change the system turn (empty: the template's own)\n"
                            "/save FILE    write the chat as Markdown\n"
-                           "/quit         end (Ctrl-D too)\n"
+                           "/quit         end (%s too)\n"
                            "Ctrl-C stops an answer.\n";
 
 static bool on_text(void *user, const char *text) {
@@ -39,7 +38,7 @@ static bool on_text(void *user, const char *text) {
 static void on_progress(void *user, int done, int total) {
     chatting *ch = user;
     if (engine_interrupted()) conversation_stop(ch->c);
-    if (!ch->terminal || !isatty(STDERR_FILENO) || done == total) return;
+    if (!ch->terminal || !system_is_terminal(stderr) || done == total) return;
     fprintf(stderr, "\rreading %d of %d tokens …", done, total);
     ch->showed_progress = true;
 }
@@ -47,7 +46,7 @@ static void on_progress(void *user, int done, int total) {
 static bool save(const chatting *ch, const char *path) {
     size_t n;
     const pum_chat_message *turns = conversation_turns(ch->c, &n);
-    FILE *file = fopen(path, "w");
+    FILE *file = system_open(path, "wb");
     bool ok = file;
     for (size_t i = 0; i < n && ok; i++) ok = fprintf(file, "**%s**\n\n%s\n\n", turns[i].role, turns[i].content) > 0;
     if (file && fclose(file) != 0) ok = false;
@@ -71,7 +70,7 @@ static bool obey(chatting *ch, const char *line) {
     } else if (strncmp(line, "/save ", 6) == 0 && line[6]) {
         if (save(ch, line + 6)) engine_notice("saved to %s", line + 6);
     } else if (strcmp(line, "/help") == 0) {
-        fputs(HELP, stderr);
+        fprintf(stderr, HELP, system_end_keys);
     } else {
         engine_notice("%s is not a command; /help lists them", line);
     }
@@ -106,7 +105,7 @@ static bool talk(chatting *ch) {
     while (ok) {
         if (ch->terminal) engine_write("> ", 2);
         errno = 0;
-        ssize_t n = getline(&line, &capacity, stdin);
+        long n = system_read_line(&line, &capacity);
         if (n < 0) break; // the end, or Ctrl-C at the prompt
         while (n > 0 && (line[n - 1] == '\n' || line[n - 1] == '\r')) line[--n] = 0;
         if (n == 0) continue;
@@ -122,7 +121,7 @@ static bool talk(chatting *ch) {
 }
 
 int command_chat(options *o) {
-    chatting ch = {.terminal = isatty(STDIN_FILENO)};
+    chatting ch = {.terminal = system_is_terminal(stdin)};
     pum_error err;
     bool ok = engine_open(&ch.e, o);
     if (ok) {
@@ -142,7 +141,7 @@ int command_chat(options *o) {
     }
     if (ok && o->system) ok = conversation_set_system(ch.c, o->system, &err) == PUM_OK || engine_error(&err);
     if (ok) {
-        if (ch.terminal) engine_notice("type and press Enter; /help lists commands, Ctrl-D ends");
+        if (ch.terminal) engine_notice("type and press Enter; /help lists commands, %s ends", system_end_keys);
         engine_catch_interrupt(NULL);
         ok = talk(&ch);
     }

@@ -2,6 +2,7 @@
 
 #include "chat/devices.h"
 #include "chat/models.h"
+#include "chat/system.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -84,8 +85,7 @@ void engine_seed(options *o) {
 static volatile sig_atomic_t interrupted;
 static pum_session *volatile interrupted_session;
 
-static void on_interrupt(int signal_number) {
-    (void)signal_number;
+static void on_interrupt(void) {
     interrupted = 1;
     if (interrupted_session) pum_session_abort(interrupted_session); // an atomic store: safe in a handler
 }
@@ -93,8 +93,7 @@ static void on_interrupt(int signal_number) {
 void engine_catch_interrupt(pum_session *session) {
     interrupted = 0;
     interrupted_session = session;
-    struct sigaction action = {.sa_handler = on_interrupt}; // no SA_RESTART: a read from the terminal ends too
-    sigaction(SIGINT, &action, NULL);
+    system_catch_interrupt(on_interrupt);
 }
 
 bool engine_interrupted(void) { return interrupted; }
@@ -103,7 +102,7 @@ void engine_clear_interrupt(void) { interrupted = 0; }
 /* ---- files */
 
 char *engine_read_all(const char *path, size_t *n_bytes) {
-    FILE *file = path ? fopen(path, "rb") : stdin;
+    FILE *file = path ? system_open(path, "rb") : stdin;
     size_t n = 0, capacity = 1 << 16;
     char *bytes = file ? malloc(capacity) : NULL;
     while (bytes) {

@@ -2,6 +2,8 @@
 #include "commands.h"
 #include "ids.h"
 
+#include "chat/system.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,7 +54,7 @@ int command_logits(options *o) {
         ok = false;
     }
     ok = ok && engine_open(&e, o);
-    FILE *out = ok ? fopen(o->out_file, "wb") : NULL;
+    FILE *out = ok ? system_open(o->out_file, "wb") : NULL;
     if (ok && !out) fprintf(stderr, "pumice: error: %s: cannot be written: %s\n", o->out_file, strerror(errno));
     ok = out && write_all(&e, o, ids, n, out);
     if (out && fclose(out) != 0 && ok) {

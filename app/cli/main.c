@@ -1,8 +1,9 @@
 /* pumice: the command-line program. */
 #include "commands.h"
 
+#include "chat/system.h"
+
 #include <locale.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,8 +36,8 @@ static void on_log(void *user, pum_log_level level, const char *message) {
 }
 
 int main(int argc, char **argv) {
+    system_begin(&argc, &argv);
     setlocale(LC_CTYPE, "");
-    signal(SIGPIPE, SIG_IGN); // a closed pipe is an error of the write, with a sentence
     pum_set_log(on_log, NULL);
     if (argc < 2) {
         print_commands(stderr);

@@ -1,5 +1,6 @@
 #include "base/cache_file.h"
 
+#include "base/files.h"
 #include "base/log.h"
 
 #include <errno.h>
@@ -7,12 +8,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 /* The header is three lines of text: this one, the identity, and "<bytes> <hash>" of the contents that follow. */
 static const char MAGIC[] = "pumice cache 1";
-enum { MAX_PATH = 4096, MAX_HEADER = 2048 };
+enum { MAX_HEADER = 2048 };
 
 uint64_t cache_file_hash(uint64_t hash, const void *bytes, size_t n_bytes) {
     const unsigned char *b = bytes;
@@ -71,7 +70,7 @@ static char *read_whole(FILE *file, size_t most, size_t *n_bytes) {
 bool cache_file_read(const char *path, const char *identity, size_t max_bytes, void **bytes, size_t *n_bytes) {
     *bytes = NULL;
     *n_bytes = 0;
-    FILE *file = fopen(path, "rb");
+    FILE *file = files_open(path, "rb");
     if (!file) return false;
     size_t n = 0, first = 0;
     char *text = read_whole(file, max_bytes + MAX_HEADER, &n);
@@ -91,37 +90,14 @@ bool cache_file_read(const char *path, const char *identity, size_t max_bytes, v
 
 /* ---- writing */
 
-static bool make_folder_of(const char *path) {
-    char folder[MAX_PATH];
-    if (snprintf(folder, sizeof folder, "%s", path) >= (int)sizeof folder) return false;
-    for (char *slash = strchr(folder + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        *slash = 0;
-        if (mkdir(folder, 0700) != 0 && errno != EEXIST) return false;
-        *slash = '/';
-    }
-    return true;
-}
-
-static bool write_all(int file, const void *bytes, size_t n_bytes) {
-    for (const char *at = bytes; n_bytes > 0;) {
-        ssize_t n = write(file, at, n_bytes);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return false;
-        at += n;
-        n_bytes -= (size_t)n;
-    }
-    return true;
-}
-
 bool cache_file_write(const char *path, const char *identity, const void *bytes, size_t n_bytes) {
-    char header[MAX_HEADER], fresh[MAX_PATH];
+    char header[MAX_HEADER], fresh[FILES_MAX_PATH];
     size_t n_header = make_header(identity, bytes, n_bytes, header);
-    bool named = snprintf(fresh, sizeof fresh, "%s.XXXXXX", path) < (int)sizeof fresh;
-    int file = n_header && named && make_folder_of(path) ? mkstemp(fresh) : -1;
-    bool ok = file >= 0 && write_all(file, header, n_header) && write_all(file, bytes, n_bytes);
-    if (file >= 0 && close(file) != 0) ok = false;
-    if (ok && rename(fresh, path) != 0) ok = false;
+    FILE *file = n_header && files_make_folder_of(path) ? files_create_beside(path, fresh) : NULL;
+    bool made = file, ok = made && fwrite(header, 1, n_header, file) == n_header && fwrite(bytes, 1, n_bytes, file) == n_bytes;
+    if (file && fclose(file) != 0) ok = false;
+    ok = ok && files_replace(fresh, path);
     if (!ok) base_log(PUM_LOG_DEBUG, "%s cannot be written: %s", path, strerror(errno));
-    if (!ok && file >= 0) unlink(fresh);
+    if (!ok && made) files_remove(fresh);
     return ok;
 }

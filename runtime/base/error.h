@@ -4,7 +4,9 @@
 
 #include "pumice.h"
 
-#if defined(__GNUC__)
+#if defined(__MINGW32__) // whose printf would else mean that of Windows
+#define BASE_PRINTF(fmt, args) __attribute__((format(gnu_printf, fmt, args)))
+#elif defined(__GNUC__)
 #define BASE_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #else
 #define BASE_PRINTF(fmt, args)

@@ -1,14 +1,13 @@
 /* The writer keeps keys and tensor descriptions as the bytes they will be, and tensor data as pointers. */
 #include "gguf/write.h"
 
+#include "base/files.h"
 #include "gguf/layout.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 typedef struct bytes {
     uint8_t *at;
@@ -237,33 +236,20 @@ static pum_status write_file(void *sink, const void *from, uint64_t n_bytes, pum
     return pum_fail(err, PUM_ERR_IO, "%s: cannot be written: %s", f->path, strerror(errno));
 }
 
-/// A new file beside path; nobody else writes to one of that name.
-static FILE *create_beside(const char *path, char *temporary, size_t temporary_bytes) {
-    int n = snprintf(temporary, temporary_bytes, "%s.%ld.part", path, (long)getpid());
-    if (n < 0 || (size_t)n >= temporary_bytes) {
-        errno = ENAMETOOLONG;
-        return NULL;
-    }
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    FILE *file = fd < 0 ? NULL : fdopen(fd, "wb");
-    if (fd >= 0 && !file) close(fd);
-    return file;
-}
-
 pum_status gguf_writer_save(const gguf_writer *w, const char *path, pum_error *err) {
     pum_status status = check_writer(w, err);
     if (status != PUM_OK) return status;
-    char temporary[4096];
-    file_sink sink = {.path = path, .file = create_beside(path, temporary, sizeof temporary)};
+    char temporary[FILES_MAX_PATH];
+    file_sink sink = {.path = path, .file = files_create_beside(path, temporary)};
     if (!sink.file) return pum_fail(err, PUM_ERR_IO, "%s: cannot be written: %s", path, strerror(errno));
     status = write_all(w, write_file, &sink, err);
     // On disk before it gets its name: after a power cut there is the old file or the new one.
-    bool flushed = fflush(sink.file) == 0 && fsync(fileno(sink.file)) == 0;
+    bool flushed = files_flush(sink.file);
     int reason = errno;
     if (fclose(sink.file) != 0) flushed = false;
     if (status == PUM_OK && !flushed) status = pum_fail(err, PUM_ERR_IO, "%s: cannot be written: %s", path, strerror(reason));
-    if (status == PUM_OK && rename(temporary, path) != 0)
+    if (status == PUM_OK && !files_replace(temporary, path))
         status = pum_fail(err, PUM_ERR_IO, "%s: cannot be put in place: %s", path, strerror(errno));
-    if (status != PUM_OK) unlink(temporary);
+    if (status != PUM_OK) files_remove(temporary);
     return status;
 }
