@@ -7,7 +7,8 @@
 #include <stdio.h>
 
 /// To be called first in main. Arguments are UTF-8 from here on and live as long as the program; the standard streams carry bytes
-/// as they are, and a terminal shows them as UTF-8; a closed pipe is an error of the write.
+/// as they are, and a terminal shows them as UTF-8; a closed pipe is an error of the write. What is
+/// written for a terminal may wait for its fflush.
 void system_begin(int *argc, char ***argv);
 
 /// fopen of a path in UTF-8. mode: with a b, or lines get other ends on some systems.

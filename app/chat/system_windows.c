@@ -37,6 +37,9 @@ static void prepare_console(void) {
         if (SetConsoleMode(output, mode | ENABLE_VIRTUAL_TERMINAL_PROCESSING)) modes_before[i] = mode;
     }
     if (code_page_before) atexit(put_back);
+    // Else each byte would go to the console by itself, and be taken for half a character.
+    if (system_is_terminal(stdout)) setvbuf(stdout, NULL, _IOFBF, BUFSIZ);
+    if (system_is_terminal(stderr)) setvbuf(stderr, NULL, _IOFBF, BUFSIZ);
 }
 
 static void (*volatile interrupt_fn)(void);

@@ -25,10 +25,15 @@ static const char HELP[] = "/new          begin a new chat\n"
                            "/quit         end (%s too)\n"
                            "Ctrl-C stops an answer.\n";
 
+static void forget_progress(chatting *ch) {
+    if (ch->showed_progress) fputs("\r\033[K", stderr);
+    fflush(stderr);
+    ch->showed_progress = false;
+}
+
 static bool on_text(void *user, const char *text) {
     chatting *ch = user;
-    if (ch->showed_progress) fputs("\r\033[K", stderr);
-    ch->showed_progress = false;
+    forget_progress(ch);
     if (!engine_write(text, strlen(text))) ch->write_failed = true;
     ch->began = true;
     if (engine_interrupted()) conversation_stop(ch->c);
@@ -40,6 +45,7 @@ static void on_progress(void *user, int done, int total) {
     if (engine_interrupted()) conversation_stop(ch->c);
     if (!ch->terminal || !system_is_terminal(stderr) || done == total) return;
     fprintf(stderr, "\rreading %d of %d tokens …", done, total);
+    fflush(stderr);
     ch->showed_progress = true;
 }
 
@@ -71,6 +77,7 @@ static bool obey(chatting *ch, const char *line) {
         if (save(ch, line + 6)) engine_notice("saved to %s", line + 6);
     } else if (strcmp(line, "/help") == 0) {
         fprintf(stderr, HELP, system_end_keys);
+        fflush(stderr);
     } else {
         engine_notice("%s is not a command; /help lists them", line);
     }
@@ -84,8 +91,7 @@ static bool answer(chatting *ch, const char *line) {
     engine_clear_interrupt();
     ch->began = false;
     pum_status status = conversation_ask(ch->c, line, &callbacks, &report, &err);
-    if (ch->showed_progress) fputs("\r\033[K", stderr);
-    ch->showed_progress = false;
+    forget_progress(ch);
     if (ch->write_failed) return false;
     if ((status == PUM_OK || ch->began) && !engine_write("\n", 1)) return false;
     if (status != PUM_OK) return engine_error(&err) || ch->terminal; // a person can go on; a script should hear of it

@@ -15,6 +15,7 @@
 
 bool engine_error(const pum_error *err) {
     fprintf(stderr, "pumice: error: %s\n", err->message);
+    fflush(stderr);
     return false;
 }
 
@@ -27,6 +28,7 @@ void engine_notice(const char *format, ...) {
     fputs("pumice: ", stderr);
     vfprintf(stderr, format, args);
     fputc('\n', stderr);
+    fflush(stderr);
     va_end(args);
 }
 

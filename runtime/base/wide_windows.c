@@ -14,7 +14,7 @@ const char *wide_reason(uint32_t number, char *text, size_t n_bytes) {
     wchar_t wide[512];
     DWORD n = FormatMessageW(FORMAT_MESSAGE_FROM_SYSTEM | FORMAT_MESSAGE_IGNORE_INSERTS, NULL, number, 0, wide,
                              sizeof wide / sizeof *wide, NULL);
-    while (n > 0 && wide[n - 1] <= ' ') n--;
+    while (n > 0 && (wide[n - 1] <= L' ' || wide[n - 1] == L'.')) n--; // a part of our sentence
     int n_text = WideCharToMultiByte(CP_UTF8, 0, wide, (int)n, text, (int)n_bytes - 1, NULL, NULL);
     if (n_text > 0)
         text[n_text] = 0;
