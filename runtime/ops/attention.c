@@ -41,7 +41,7 @@ static shape shape_of_lanes(const vk_caps *caps, uint32_t head_dim, uint32_t n_r
 }
 
 /* More rows and longer heads run out of registers, and of patience with the compiler. */
-static bool can_uniform(uint32_t head_dim) { return head_dim % 16 == 0 && head_dim <= 128; }
+static bool can_uniform(uint32_t head_dim) { return head_dim <= 128; }
 static shape shape_of_uniform(uint32_t head_dim, uint32_t n_rows) {
     uint32_t rows = min_u32(n_rows, head_dim <= 64 ? 4 : 2);
     return (shape){rows, {8, head_dim, rows}, N_WORKGROUPS_CPU};

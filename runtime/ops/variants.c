@@ -9,6 +9,9 @@ static bool is_cpu(const vk_caps *c) { return c->type == PUM_DEVICE_CPU; }
 static bool has_eight_lanes(const vk_caps *c) { return c->subgroup_size >= 8 && !c->subgroups_untrue; }
 static bool has_just_eight_lanes(const vk_caps *c) { return c->subgroup_size == 8 && !c->subgroups_untrue; }
 static bool has_addresses(const vk_caps *c) { return c->buffer_address && c->int64; }
+/* Loaded as they are, and chosen among in registers. */
+static bool loads_halves(const vk_caps *c) { return c->storage16 && c->int16; }
+static bool loads_bytes(const vk_caps *c) { return c->storage8 && c->int8; }
 /* No feature tells: measuring does. llvmpipe learned it (2025) shortly before it got cooperative matrices. */
 static bool loads_scalars(const vk_caps *c) { return is_cpu(c) && c->coopmat; }
 static bool has_subgroup_arithmetic(const vk_caps *c) { return c->subgroup_arithmetic; }
@@ -49,6 +52,8 @@ static const struct need {
     {"lanes8", has_eight_lanes, .meaning = "subgroups of 8 or more"},
     {"just_lanes8", has_just_eight_lanes, .meaning = "subgroups of 8"},
     {"addresses", has_addresses, .meaning = "buffer device addresses, and 64-bit integers to reckon with them"},
+    {"storage16", loads_halves, .meaning = "integers of 16 bits, in storage buffers too"},
+    {"storage8", loads_bytes, .meaning = "integers of 8 bits, in storage buffers too"},
     {"scalar_loads", loads_scalars, .wish = true,
      .meaning = "what is the same for all lanes loaded once, without a loop over the lanes"},
     {"cheap_scalar_loads", loads_scalars,

@@ -28,12 +28,11 @@ typedef struct attention_case {
     uint32_t ahead; ///< how many positions more than n_past the work is laid out for
 } attention_case;
 
-/* With cooperative matrices a head is a whole number of them, and not too many; in lanes of pairs it is a whole number of those.
- */
+/* With cooperative matrices a head is a whole number of them, and not too many. */
 static bool suits(const harness *h, uint32_t head_dim) {
     const vk_coopmat_shape *m = &h->device->caps.coopmat_f16;
     bool uniform = h->variant && strncmp(h->variant, "attention_uniform", strlen("attention_uniform")) == 0;
-    if (uniform) return head_dim % 16 == 0 && head_dim <= 128;
+    if (uniform) return head_dim <= 128;
     return !is_coop(h) || (head_dim <= (m->n * m->k < 128 ? 64 : 128) && head_dim % m->n == 0 && head_dim % m->k == 0);
 }
 
