@@ -16,7 +16,9 @@ int main(int argc, char **argv) {
     }
     // What the terminal says is meant for the program that started this one.
     signal(SIGINT, SIG_IGN);
+#ifdef SIGTTOU
     signal(SIGTTOU, SIG_IGN);
+#endif
     // Drivers and layers print to standard output as they like: the answers go where they cannot reach.
     int out = dup(1);
     if (out < 0 || dup2(2, 1) < 0) return 1;

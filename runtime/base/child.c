@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdio.h>
@@ -244,4 +245,29 @@ void child_end(child **ended, int patience_ms, char *how, size_t n_bytes) {
     close(c->socket);
     free(c);
     *ended = NULL;
+}
+
+/* ---- the side of the program */
+
+static void *wait_for_the_end(void *user) {
+    struct pollfd gone = {.fd = (int)(intptr_t)user, .events = 0};
+    while (poll(&gone, 1, -1) <= 0) continue;
+    _exit(1);
+    return NULL;
+}
+
+bool child_go_along(int in) {
+    pthread_t thread;
+    return pthread_create(&thread, NULL, wait_for_the_end, (void *)(intptr_t)in) == 0;
+}
+
+bool child_answer(int out, const char *bytes, size_t n_bytes) {
+    while (n_bytes > 0) {
+        ssize_t written = write(out, bytes, n_bytes);
+        if (written < 0 && errno == EINTR) continue;
+        if (written <= 0) return false;
+        bytes += written;
+        n_bytes -= (size_t)written;
+    }
+    return true;
 }

@@ -38,4 +38,11 @@ child_event child_read(child *c, int most_ms, const char **line);
 /// ("signal 11, SIGSEGV", "exit status 1"); may be NULL. A program that the system cannot end is left behind.
 void child_end(child **ended, int patience_ms, char *how, size_t n_bytes);
 
+/* The side of the program that was started. */
+
+/// From now on this process ends at once, whatever it is doing, when the other side of `in` goes away. Returns whether it will.
+bool child_go_along(int in);
+/// Writes all of it. Returns false where nobody reads any more.
+bool child_answer(int out, const char *bytes, size_t n_bytes);
+
 #endif

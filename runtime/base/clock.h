@@ -9,4 +9,7 @@ uint64_t clock_now_ns(void);
 /// Nanoseconds of CPU time that the calling thread has used.
 uint64_t clock_thread_cpu_ns(void);
 
+/// Lets so much time go by, at least.
+void clock_sleep_ms(int ms);
+
 #endif

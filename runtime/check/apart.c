@@ -11,10 +11,11 @@
 #include <stdlib.h>
 
 enum {
-    POLL_MS = 50,        ///< so soon an abort is heard
-    START_S = 60,        ///< for the drivers of a slow machine
-    PATIENCE_MS = 2000,  ///< with a child that was asked to end
-    MOST_STARTS_LOST = 2 ///< in a row, before the child is given up
+    POLL_MS = 50,       ///< so soon an abort is heard
+    START_S = 60,       ///< for the drivers of a slow machine
+    PATIENCE_MS = 2000, ///< with a child that was asked to end
+    MOST_STARTS = 5,    ///< in a row, before there is no child: a GPU that was reset is away for a moment
+    PAUSE_MS = 300
 };
 
 /* A kernel that runs longer than the watchdog of a GPU has no place; compiling one takes seconds on phones. A CPU driver compiles
@@ -174,7 +175,10 @@ static pum_status ask(check_apart *a, const char *question, const char **answer,
     pum_error error;
     pum_status status;
     while ((status = start(a, &error)) != PUM_OK) {
-        if (status == PUM_ERR_UNSUPPORTED && ++a->n_starts_lost < MOST_STARTS_LOST) continue;
+        if (status == PUM_ERR_UNSUPPORTED && ++a->n_starts_lost < MOST_STARTS) {
+            clock_sleep_ms(PAUSE_MS * a->n_starts_lost);
+            continue;
+        }
         return pum_fail(err, status == PUM_ERR_UNSUPPORTED ? PUM_ERR_DEVICE : status, "%s", error.message);
     }
     a->n_starts_lost = 0;

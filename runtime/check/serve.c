@@ -1,19 +1,15 @@
 #include "check/serve.h"
 
+#include "base/child.h"
 #include "base/log.h"
 #include "check/protocol.h"
 #include "check/tiny.h"
 #include "vk/pipeline_cache.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
-
-enum { LINE_BYTES = 2048 };
 
 typedef struct server {
     int in, out;
@@ -29,7 +25,7 @@ typedef struct server {
 
 static void say(server *s, const char *format, ...) BASE_PRINTF(2, 3);
 static void say(server *s, const char *format, ...) {
-    char line[LINE_BYTES];
+    char line[CHILD_LINE_BYTES];
     va_list args;
     va_start(args, format);
     vsnprintf(line, sizeof line - 1, format, args);
@@ -38,12 +34,7 @@ static void say(server *s, const char *format, ...) {
         if (*at == '\n') *at = ' ';
     strcat(line, "\n");
     pthread_mutex_lock(&s->writing);
-    for (size_t n = strlen(line), done = 0; done < n;) {
-        ssize_t written = write(s->out, line + done, n - done);
-        if (written < 0 && errno == EINTR) continue;
-        if (written <= 0) _exit(1); // nobody wants to know
-        done += (size_t)written;
-    }
+    if (!child_answer(s->out, line, strlen(line))) _Exit(1); // nobody wants to know
     pthread_mutex_unlock(&s->writing);
 }
 
@@ -155,25 +146,13 @@ static bool obey(server *s, char *line) {
     return true;
 }
 
-/* ---- the process */
-
-/* A kernel that never ends must not outlive the program that wanted it checked. */
-static void *end_with_the_other_side(void *user) {
-    const server *s = user;
-    for (;;) {
-        struct pollfd gone = {.fd = s->in, .events = 0};
-        if (poll(&gone, 1, -1) > 0) _exit(1);
-    }
-    return NULL;
-}
-
 int check_serve(int in, int out) {
     server s = {.in = in, .out = out, .writing = PTHREAD_MUTEX_INITIALIZER, .running = "-"};
-    pthread_t guard;
     FILE *lines = fdopen(in, "r");
-    if (!lines || pthread_create(&guard, NULL, end_with_the_other_side, &s) != 0) return 1;
+    // A kernel that never ends must not outlive the program that wanted it checked.
+    if (!lines || !child_go_along(in)) return 1;
     pum_set_log(on_log, &s);
-    char line[2 * LINE_BYTES];
+    char line[2 * CHILD_LINE_BYTES];
     while (fgets(line, sizeof line, lines)) {
         line[strcspn(line, "\n")] = 0;
         if (!obey(&s, line)) break;
