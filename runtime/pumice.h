@@ -83,16 +83,15 @@ PUM_API void pum_free(void *memory);
 
 /// A device with its queue, pipelines and memory. May be shared by models and sessions of several threads.
 ///
-/// A device that is lost (reset by the driver, a submission that does not end within a minute, work that was dropped in silence)
-/// is rebuilt by the call that meets it, or else by the next one: the GPU is opened again, weights are loaded again from the
-/// file, sessions compute their timelines again when they are next used. The call goes on where it was and returns PUM_OK; the
-/// log gets one PUM_LOG_WARNING that the device "was lost and has been rebuilt", and pum_stats counts it. All other calls on the
-/// device, of any thread, meet the loss too and go on likewise. Nothing but time is lost: pointers to logits and tokens stay as
-/// they are. Three rebuilds in a row that got nothing done are PUM_ERR_DEVICE_LOST; a device that cannot be opened again is
-/// PUM_ERR_NO_DEVICE. Device, models and sessions stay valid behind both, and the next call tries again. Only from within one of
-/// its callbacks a device cannot be rebuilt: a call there fails with PUM_ERR_DEVICE_LOST.
-/// Where memory runs out (PUM_ERR_MEMORY, PUM_ERR_DEVICE_MEMORY) nothing is rebuilt: the call fails, and what there was is as it
-/// was.
+/// A device that is lost is rebuilt by the call that meets it, or else by the next one: it was reset by the driver, a submission
+/// did not end within a minute (ten on a CPU driver), or work was dropped in silence. The GPU is opened again, weights are loaded
+/// again from the file, sessions compute their timelines again when they are next used. The call goes on where it was and returns
+/// PUM_OK; the log gets one PUM_LOG_WARNING that the device "was lost and has been rebuilt", and pum_stats counts it. All other
+/// calls on the device, of any thread, meet the loss too and go on likewise. Nothing but time is lost: pointers to logits and
+/// tokens stay as they are. Three rebuilds in a row that got nothing done are PUM_ERR_DEVICE_LOST; a device that cannot be opened
+/// again is PUM_ERR_NO_DEVICE. Device, models and sessions stay valid behind both, and the next call tries again. Only from
+/// within one of its callbacks a device cannot be rebuilt: a call there fails with PUM_ERR_DEVICE_LOST. Where memory runs out
+/// (PUM_ERR_MEMORY, PUM_ERR_DEVICE_MEMORY) nothing is rebuilt: the call fails, and what there was is as it was.
 typedef struct pum_device pum_device;
 
 typedef enum pum_device_type {

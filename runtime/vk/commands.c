@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { SETS_PER_POOL = 256, WAIT_SECONDS = 60 };
+enum { SETS_PER_POOL = 256 };
 static const uint64_t SECOND_NS = 1000000000;
 
 typedef struct set_pool {
@@ -85,12 +85,17 @@ void vk_commands_destroy(vk_commands **commands) {
 
 bool vk_commands_pending(const vk_commands *commands) { return commands->pending; }
 
+/* How long a submission may take. It is made for 50 ms, and a GPU's driver ends by itself what takes 2 to 10 s; but the first
+ * dispatch of a kernel may compile it for seconds. A CPU driver compiles then too, shares its cores with all else, and does the
+ * token of a large model in one piece. */
+static int wait_seconds(const vk_device *d) { return d->caps.type == PUM_DEVICE_CPU ? 600 : 60; }
+
 static pum_status fail_lost(const vk_device *d, pum_error *err) {
     if (atomic_load(&d->hung))
         return pum_fail(err, PUM_ERR_DEVICE_LOST,
                         "%s: expected an end of its work within %d s, got none: the device or its driver hangs; choose another "
                         "--device if it happens again",
-                        d->caps.name, WAIT_SECONDS);
+                        d->caps.name, wait_seconds(d));
     return pum_fail(err, PUM_ERR_DEVICE_LOST, "%s: the device is lost; choose another --device if it happens again",
                     d->caps.name);
 }
@@ -280,7 +285,7 @@ fail:
 static pum_status wait_for_fence(vk_device *d, VkFence fence, bool *pending, pum_error *err) {
     if (atomic_load(&d->hung)) return fail_lost(d, err);
     VkResult result = VK_TIMEOUT;
-    for (int i = 0; i < WAIT_SECONDS; i++) {
+    for (int i = 0; i < wait_seconds(d); i++) {
         result = d->fn.vkWaitForFences(d->handle, 1, &fence, VK_TRUE, SECOND_NS);
         if (result != VK_TIMEOUT && result != VK_ERROR_OUT_OF_HOST_MEMORY && result != VK_ERROR_OUT_OF_DEVICE_MEMORY) break;
         if (atomic_load(&d->hung)) return fail_lost(d, err); // another thread has waited longer

@@ -31,24 +31,26 @@ pum_status vk_commands_end(vk_commands *commands, pum_error *err);
 /// Hands it to the queue; what the host reads afterwards (VK_USE_READBACK, mapped memory) is made visible.
 pum_status vk_commands_submit(vk_commands *commands, pum_error *err);
 /// Blocks until it is done. *device_ns: time on the device, 0 where it cannot be known; may be NULL.
-/// Errors: PUM_ERR_DEVICE_LOST; PUM_ERR_DEVICE after 60 s without an end (the device is given up: device->hung), or if the
-/// sequence number was not written.
+/// Errors: PUM_ERR_DEVICE_LOST, also after a minute without an end (ten on a CPU driver; device->hung then), or if the sequence
+/// number was not written. The device is lost then: device->lost.
 pum_status vk_commands_wait(vk_commands *commands, uint64_t *device_ns, pum_error *err);
 /// Whether something is submitted and not yet waited for.
 bool vk_commands_pending(const vk_commands *commands);
 
-/// Recordings that go to the queue together, because each call to a driver costs the host some microseconds. One thread at a time.
+/// Recordings that go to the queue together, because each call to a driver costs the host some microseconds. One thread at a
+/// time.
 typedef struct vk_batch vk_batch;
 pum_status vk_batch_create(vk_device *device, vk_batch **batch, pum_error *err);
 /// Waits for what is under way.
 void vk_batch_destroy(vk_batch **batch);
-/// Submits recordings [n] (vk_commands_begin_again, vk_commands_end), one after the other, `times` times over. They may be under way in
-/// other batches as well; what was submitted before is visible to them if they begin with a barrier. The batch's own submission before
-/// must have been waited for.
+/// Submits recordings [n] (vk_commands_begin_again, vk_commands_end), one after the other, `times` times over. They may be under
+/// way in other batches as well; what was submitted before is visible to them if they begin with a barrier. The batch's own
+/// submission before must have been waited for.
 pum_status vk_batch_submit(vk_batch *batch, vk_commands *const *recordings, uint32_t n, uint32_t times, pum_error *err);
 /// Blocks until it is done. Errors as vk_commands_wait, the sequence numbers of its recordings apart.
 pum_status vk_batch_wait(vk_batch *batch, pum_error *err);
-/// The sequence number of a recording is taken back, so that vk_commands_written tells whether the next submission has come to its end.
+/// The sequence number of a recording is taken back, so that vk_commands_written tells whether the next submission has come to
+/// its end.
 void vk_commands_forget(vk_commands *commands);
 pum_status vk_commands_written(const vk_commands *commands, pum_error *err);
 

@@ -16,6 +16,8 @@
 
 enum { MAX_STOPS = 4096, LEAST_WAIT_MS = 20, MOST_WAIT_MS = 700, N_GENERATED = 200 };
 
+static const uint64_t REPORT_NS = 30000000000;
+
 typedef struct stop {
     double ms;
     int n_past;
@@ -60,6 +62,7 @@ static void report(const char *what, stop *stops, int n) {
     qsort(stops, (size_t)n, sizeof *stops, by_ms);
     printf("%s: %d stops; median %.1f ms, 95 of 100 %.1f ms, 99 of 100 %.1f ms, worst %.1f ms, behind %d tokens\n", what, n,
            stops[n / 2].ms, stops[n * 95 / 100].ms, stops[n * 99 / 100].ms, stops[n - 1].ms, stops[n - 1].n_past);
+    fflush(stdout);
 }
 
 /* Whether it was stopped, and how soon. */
@@ -101,10 +104,13 @@ int main(int argc, char **argv) {
 
     pthread_t thread;
     pthread_create(&thread, NULL, press, &s);
-    uint64_t begin = clock_now_ns();
+    uint64_t begin = clock_now_ns(), next = begin + REPORT_NS;
     for (int n_past = 0; n_past < n_tokens; n_past = pum_session_n_past(s.session)) {
         atomic_store(&s.running, true);
         note(&s, pum_session_append(s.session, tokens + n_past, n_tokens - n_past, &error), &error, stops, &n_stops);
+        if (clock_now_ns() < next) continue;
+        next += REPORT_NS;
+        report("so far", stops, n_stops);
     }
     double seconds = (double)(clock_now_ns() - begin) / 1e9;
     for (int n = 0; n < N_GENERATED / 4; n++) {

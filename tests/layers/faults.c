@@ -9,17 +9,22 @@
 
 /* ---- counting calls */
 
-static _Atomic uint64_t n_host, n_device, n_lost, n_submissions, n_allocations;
+static _Atomic uint64_t n_host, n_device, n_lost, n_submissions, n_allocations, n_looked;
 static _Atomic(const char *) fired; ///< where one failed
 static atomic_bool vanished;
 
 void faults_begin(void) {
-    n_host = n_device = n_lost = n_submissions = n_allocations = 0;
+    n_host = n_device = n_lost = n_submissions = n_allocations = n_looked = 0;
     fired = NULL;
     vanished = false;
 }
 
 bool device_has_vanished(void) { return vanished; }
+
+bool device_is_found(void) {
+    if (vanished && config.absent && atomic_fetch_add(&n_looked, 1) >= config.absent) vanished = false;
+    return !vanished;
+}
 
 static bool is_turn(_Atomic uint64_t *n, uint64_t wanted, const char *name) {
     bool turn = atomic_fetch_add(n, 1) + 1 == wanted;
@@ -230,7 +235,7 @@ static VkResult VKAPI_CALL layer_QueueSubmit(VkQueue queue, uint32_t n, const Vk
     if (result != VK_SUCCESS) return result;
     uint64_t i = atomic_fetch_add(&n_submissions, 1) + 1;
     if (i == config.drop || i == config.hang || i == config.lose || i == config.vanish) fired = "QueueSubmit";
-    if (config.vanish && i >= config.vanish) vanished = true;
+    if (i == config.vanish) vanished = true;
     if ((config.lose && i >= config.lose) || vanished) return lose(d);
     if (i == config.hang) d->hung = true;
     if (d->hung) {

@@ -10,6 +10,7 @@
  *   deny=N    the N-th allocation of device memory finds none
  *   lose=N    the device is lost at the N-th submission, and so is every device that is opened after it, at its first
  *   vanish=N  the device is lost at the N-th submission, and cannot be found any more
+ *   absent=N  such a device is found again when it has been looked for in vain N times
  *   drop=N    the N-th submission does nothing and says nothing
  *   hang=N    the N-th submission never ends, and so do those behind it on the same device
  *   host=N    the N-th of all calls that may find no host memory finds none
@@ -262,7 +263,7 @@ static VkResult VKAPI_CALL layer_EnumeratePhysicalDevices(VkInstance instance, u
     VkResult result = fault_at(NULL, "EnumeratePhysicalDevices", MAY_HOST | MAY_DEVICE);
     if (result != VK_SUCCESS) return result;
     // The loader of Debian 12 does not survive a list that has become empty.
-    return device_has_vanished() ? VK_ERROR_INITIALIZATION_FAILED : next.EnumeratePhysicalDevices(instance, n, all);
+    return !device_is_found() ? VK_ERROR_INITIALIZATION_FAILED : next.EnumeratePhysicalDevices(instance, n, all);
 }
 
 /* What the driver below does not have is taken out again. */

@@ -16,7 +16,7 @@ typedef struct layer_config {
     bool floor, discrete, bar;             ///< bar: discrete too
     bool priority, forbid;                 ///< forbid: priority too
     uint64_t heap, deny, lose, drop, hang; ///< 0: off
-    uint64_t host, device, lost, vanish;
+    uint64_t host, device, lost, vanish, absent;
 } layer_config;
 extern layer_config config;
 extern bool layer_is_told; ///< by pumice_layer_begin: the environment does not count
@@ -89,6 +89,8 @@ VkResult fault_at(device_entry *d, const char *name, fault_kinds may);
 void faults_begin(void);
 /// Whether devices cannot be opened or found any more.
 bool device_has_vanished(void);
+/// Whether a look for devices finds it.
+bool device_is_found(void);
 
 typedef struct named_function {
     const char *name;

@@ -732,7 +732,8 @@ static void test_hanging_device_is_given_up(void **state) {
     hanging->fn.vkWaitForFences = never_ends;
     n_timeouts = 0;
     assert_fails(vk_commands_wait(c, NULL, &error), PUM_ERR_DEVICE_LOST, "hangs");
-    assert_int_equal(n_timeouts, 60);
+    int n_seconds = hanging->caps.type == PUM_DEVICE_CPU ? 600 : 60;
+    assert_int_equal(n_timeouts, n_seconds);
     // Nobody waits for it again.
     assert_fails(vk_commands_wait(c, NULL, &error), PUM_ERR_DEVICE_LOST, "hangs");
     assert_fails(vk_commands_wait(second, NULL, &error), PUM_ERR_DEVICE_LOST, "hangs");
@@ -740,7 +741,7 @@ static void test_hanging_device_is_given_up(void **state) {
     vk_buffer left_buffer = buffer;
     vk_buffer_destroy(hanging, &left_buffer);
     assert_null(left_buffer.handle);
-    assert_int_equal(n_timeouts, 60);
+    assert_int_equal(n_timeouts, n_seconds);
     // It was well all the time, so that this test can leave nothing.
     hanging->fn.vkWaitForFences = real_wait;
     hanging->hung = false;
