@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { MAX_STOPS = 4096, LEAST_WAIT_MS = 20, MOST_WAIT_MS = 700, N_GENERATED = 200 };
+enum { MAX_STOPS = 4096, LEAST_WAIT_MS = 20, MOST_WAIT_MS = 700, N_GENERATED = 200, CHUNK = 512 };
 
 static const uint64_t REPORT_NS = 30000000000;
 
@@ -108,6 +108,9 @@ int main(int argc, char **argv) {
     for (int n_past = 0; n_past < n_tokens; n_past = pum_session_n_past(s.session)) {
         atomic_store(&s.running, true);
         note(&s, pum_session_append(s.session, tokens + n_past, n_tokens - n_past, &error), &error, stops, &n_stops);
+        n_past = pum_session_n_past(s.session);
+        int n = n_tokens - n_past < CHUNK ? n_tokens - n_past : CHUNK;
+        if (n > 0) must(pum_session_append(s.session, tokens + n_past, n, &error), &error);
         if (clock_now_ns() < next) continue;
         next += REPORT_NS;
         report("so far", stops, n_stops);

@@ -114,6 +114,7 @@ int main(void) {
                                               CASE(test_another_device_will_do)};
     const char *data = getenv("PUMICE_TEST_DATA");
     snprintf(model_path, sizeof model_path, "%s/models/stories260K/stories260K-f32.gguf", data ? data : ".");
+    SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1"); // a time-out must be able to end it
     if (!layer_control_open(&layer) || SDL_Init(SDL_INIT_EVENTS) != 0) return 1;
     layer.begin("");
     FILE *file = fopen(model_path, "rb");
