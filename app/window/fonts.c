@@ -1,6 +1,7 @@
 #include "fonts.h"
 
-#include <fontconfig/fontconfig.h>
+#include "system_fonts.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,43 +21,28 @@ struct fonts {
     glyph glyphs[GLYPH_SLOTS]; ///< a cache: one slot for each hash
 };
 
-/* Opens the best font of a pattern, unless it is open already. Returns its face, or -1. */
-static int open_match(fonts *f, FcPattern *pattern) {
-    FcResult result;
-    FcConfigSubstitute(NULL, pattern, FcMatchPattern);
-    FcDefaultSubstitute(pattern);
-    FcPattern *match = FcFontMatch(NULL, pattern, &result);
-    FcChar8 *file = NULL;
-    int index = 0, face = -1;
-    if (match && FcPatternGetString(match, FC_FILE, 0, &file) == FcResultMatch) {
-        FcPatternGetInteger(match, FC_INDEX, 0, &index);
-        for (int i = 0; i < f->n_faces; i++)
-            if (strcmp(f->paths[i], (char *)file) == 0 && f->indices[i] == index) face = i;
-        TTF_Font *font = face < 0 && f->n_faces < MAX_FACES ? TTF_OpenFontIndex((char *)file, (int)f->pixels, index) : NULL;
-        if (font) {
-            // Advances are added up for wrapping and for the caret: kerning would make them wrong.
-            TTF_SetFontKerning(font, 0);
-            face = f->n_faces++;
-            f->faces[face] = font;
-            f->indices[face] = index;
-            f->paths[face] = strdup((char *)file);
-        }
-    }
-    if (match) FcPatternDestroy(match);
+/* Opens the system's best font for a character, unless it is open already. Returns its face, or -1. */
+static int open_face(fonts *f, uint32_t code) {
+    system_font found;
+    if (!system_fonts_find(code, &found)) return -1;
+    for (int i = 0; i < f->n_faces; i++)
+        if (strcmp(f->paths[i], found.path) == 0 && f->indices[i] == found.index) return i;
+    TTF_Font *font = f->n_faces < MAX_FACES ? TTF_OpenFontIndex(found.path, (int)f->pixels, found.index) : NULL;
+    if (!font) return -1;
+    // Advances are added up for wrapping and for the caret: kerning would make them wrong.
+    TTF_SetFontKerning(font, 0);
+    int face = f->n_faces++;
+    f->faces[face] = font;
+    f->indices[face] = found.index;
+    f->paths[face] = strdup(found.path);
     return face;
 }
 
 fonts *fonts_open(float pixels) {
     fonts *f = calloc(1, sizeof *f);
-    if (!f || !FcInit()) {
-        free(f);
-        return NULL;
-    }
+    if (!f) return NULL;
     f->pixels = pixels;
-    FcPattern *pattern = FcPatternBuild(NULL, FC_FAMILY, FcTypeString, "sans-serif", FC_SCALABLE, FcTypeBool, FcTrue, NULL);
-    int face = pattern ? open_match(f, pattern) : -1;
-    if (pattern) FcPatternDestroy(pattern);
-    if (face < 0) fonts_close(&f);
+    if (open_face(f, 0) < 0) fonts_close(&f);
     return f;
 }
 
@@ -94,16 +80,7 @@ size_t fonts_next(const char *text, size_t n_bytes, uint32_t *code) {
 static int find_face(fonts *f, uint32_t code) {
     for (int i = 0; i < f->n_faces; i++)
         if (TTF_GlyphIsProvided32(f->faces[i], code)) return i;
-    FcCharSet *set = FcCharSetCreate();
-    FcPattern *pattern = FcPatternBuild(NULL, FC_FAMILY, FcTypeString, "sans-serif", FC_SCALABLE, FcTypeBool, FcTrue, NULL);
-    int face = -1;
-    if (set && pattern) {
-        FcCharSetAddChar(set, code);
-        FcPatternAddCharSet(pattern, FC_CHARSET, set);
-        face = open_match(f, pattern);
-    }
-    if (pattern) FcPatternDestroy(pattern);
-    if (set) FcCharSetDestroy(set);
+    int face = open_face(f, code);
     return face >= 0 && TTF_GlyphIsProvided32(f->faces[face], code) ? face : 0;
 }
 

@@ -9,7 +9,7 @@
 
 typedef struct fonts fonts;
 
-/// Finds the desktop's sans-serif by fontconfig. pixels: height of an em. Returns NULL where there is no font at all.
+/// Opens the system's sans-serif. pixels: height of an em. Returns NULL where there is no font at all.
 fonts *fonts_open(float pixels);
 void fonts_close(fonts **f);
 /// Changes the size; everything measured before is void.
