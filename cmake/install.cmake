@@ -18,7 +18,11 @@ endforeach()
 # The helper that the library starts, where base/child.c looks for it.
 file(RELATIVE_PATH libexec_to_lib ${CMAKE_INSTALL_FULL_LIBEXECDIR}/pumice ${CMAKE_INSTALL_FULL_LIBDIR})
 set_target_properties(pumice_check PROPERTIES INSTALL_RPATH $ORIGIN/${libexec_to_lib})
-install(TARGETS pumice_check RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/pumice)
+if(WIN32)
+  install(TARGETS pumice_check RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+else()
+  install(TARGETS pumice_check RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/pumice)
+endif()
 
 # What each program brings along: its manual page and completions; the window also what makes it part of a desktop.
 set(programs pumice)

@@ -21,9 +21,19 @@ bool system_is_terminal(FILE *stream);
 /// be freed with free(). Returns its length in bytes, UTF-8 where a person types; -1 at the end, at Ctrl-C, or without memory.
 long system_read_line(char **line, size_t *capacity);
 
+/// Name, version and machine: "Linux 6.1.0 x86_64". text [SYSTEM_NAME_BYTES].
+enum { SYSTEM_NAME_BYTES = 256 };
+void system_name(char *text);
+
+/// The environment: NAME=VALUE, with NULL behind.
+char **system_variables(void);
+
 /// From here on Ctrl-C calls fn, where it would else end the program, and ends a system_read_line. fn may run at any moment and
 /// on any thread: atomic stores only.
 void system_catch_interrupt(void (*fn)(void));
+
+/// For a program that another one has started: leaves what is typed in the terminal to that one, and asks nobody about a crash.
+void system_serve(void);
 
 /// The keys that end standard input in a terminal.
 extern const char system_end_keys[];

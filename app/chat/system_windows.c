@@ -57,6 +57,24 @@ static BOOL WINAPI on_control(DWORD event) {
 
 void system_catch_interrupt(void (*fn)(void)) { interrupt_fn = fn; }
 
+/* A program of which Windows does not know that it was made for it hears of an old version, but from its core. */
+void system_name(char *text) {
+    OSVERSIONINFOW v = {.dwOSVersionInfoSize = sizeof v};
+    HMODULE core = GetModuleHandleW(L"ntdll.dll");
+    void (*address)(void) = core ? (void (*)(void))GetProcAddress(core, "RtlGetVersion") : NULL;
+    LONG(WINAPI * version)(OSVERSIONINFOW *) = (LONG(WINAPI *)(OSVERSIONINFOW *))address;
+    if (version) version(&v);
+    snprintf(text, SYSTEM_NAME_BYTES, "Windows %lu.%lu.%lu %s", (unsigned long)v.dwMajorVersion, (unsigned long)v.dwMinorVersion,
+             (unsigned long)v.dwBuildNumber, sizeof(void *) == 8 ? "64 bits" : "32 bits");
+}
+
+char **system_variables(void) { return _environ; }
+
+void system_serve(void) {
+    SetConsoleCtrlHandler(NULL, TRUE);
+    SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX);
+}
+
 bool system_is_terminal(FILE *stream) {
     DWORD mode; // _isatty takes NUL for one
     return GetConsoleMode((HANDLE)_get_osfhandle(_fileno(stream)), &mode);

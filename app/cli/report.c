@@ -1,14 +1,13 @@
 /* pumice doctor --report FILE: all that a report of a bug needs to say about a device, and nothing about the person. */
 #include "commands.h"
 
+#include "chat/system.h"
+
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/utsname.h>
-
-extern char **environ;
 
 /* Of the loader and its layers, and of drivers. */
 static const char *const prefixes[] = {"VK_",         "MESA_", "LP_",      "GALLIUM_", "RADV_", "ACO_",          "ANV_",
@@ -23,16 +22,16 @@ static bool is_of_interest(const char *variable) {
 }
 
 static size_t length_of_private(const char *at) {
-    static const char *const names[] = {"HOME", "USER", "LOGNAME"};
+    static const char *const names[] = {"HOME", "USER", "LOGNAME", "USERPROFILE", "USERNAME"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
         const char *value = getenv(names[i]);
         size_t n = value ? strlen(value) : 0;
         if (n > 1 && strncmp(at, value, n) == 0) return n;
     }
-    static const char *const folders[] = {"/home/", "/Users/", "/run/user/", "/media/"};
+    static const char *const folders[] = {"/home/", "/Users/", "/run/user/", "/media/", "\\Users\\"};
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
         if (strncmp(at, folders[i], strlen(folders[i])) == 0)
-            return strlen(folders[i]) + strcspn(at + strlen(folders[i]), "/:;, ");
+            return strlen(folders[i]) + strcspn(at + strlen(folders[i]), "/\\:;, ");
     return 0;
 }
 
@@ -58,7 +57,7 @@ static void put_variant(FILE *f, const pum_variant_report *v) {
 static void put_environment(FILE *f) {
     int n = 0;
     fputs("\n## Environment\n", f);
-    for (char **variable = environ; *variable; variable++) {
+    for (char **variable = system_variables(); *variable; variable++) {
         if (!is_of_interest(*variable)) continue;
         put_text(f, *variable);
         fputc('\n', f);
@@ -77,10 +76,10 @@ static void put_devices(FILE *f) {
 }
 
 static void put_all(FILE *f, const engine *e, const pum_device_info *d, const pum_device_report *r, bool full) {
-    struct utsname system;
-    if (uname(&system) != 0) memset(&system, 0, sizeof system);
-    fprintf(f, "# Pumice device report\npumice: %s\nsystem: %s %s %s\ndevice: %s\nvendor: %s\ndriver: %s %s\nchecks: %s\n",
-            pum_version(), system.sysname, system.release, system.machine, d->name, d->vendor, d->driver, d->driver_version,
+    char system[SYSTEM_NAME_BYTES];
+    system_name(system);
+    fprintf(f, "# Pumice device report\npumice: %s\nsystem: %s\ndevice: %s\nvendor: %s\ndriver: %s %s\nchecks: %s\n",
+            pum_version(), system, d->name, d->vendor, d->driver, d->driver_version,
             full ? "every shape 50 times" : "some shapes 3 times");
     fprintf(f, "verdict: %s%s%s\nmean_kl: %.3g, at most %.3g allowed\nmemory_bytes: %llu\navailable_bytes: %llu\n",
             doctor_device_verdict_name(r->verdict), r->unserved[0] ? ", no right kernel for " : "", r->unserved, r->mean_kl,
@@ -96,7 +95,7 @@ static void put_all(FILE *f, const engine *e, const pum_device_info *d, const pu
 }
 
 bool doctor_write_report(const engine *e, const options *o, const pum_device_info *info, const pum_device_report *report) {
-    FILE *f = fopen(o->report_file, "w");
+    FILE *f = system_open(o->report_file, "wb");
     bool ok = f != NULL;
     if (f) {
         put_all(f, e, info, report, o->full);

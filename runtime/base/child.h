@@ -11,7 +11,7 @@ typedef struct child child;
 enum { CHILD_LINE_BYTES = 2048, CHILD_PATH_BYTES = 4096 };
 
 /// Finds a program that was installed with this library, or built with it: libexec/pumice/NAME, seen from the file that this code
-/// was loaded from. path [CHILD_PATH_BYTES]. Returns whether it is there and can be run.
+/// was loaded from; under Windows NAME.exe beside it. path [CHILD_PATH_BYTES]. Returns whether it is there and can be run.
 bool child_find(const char *name, char *path);
 
 /// Starts a program without arguments and without a shell. What it reads from its standard input is what child_send sends, what
@@ -35,7 +35,8 @@ typedef enum child_event {
 child_event child_read(child *c, int most_ms, const char **line);
 
 /// Ends the program, unless it ends by itself within patience_ms, and waits for it. how [n_bytes]: how it ended, in words
-/// ("signal 11, SIGSEGV", "exit status 1"); may be NULL. A program that the system cannot end is left behind.
+/// ("signal 11, SIGSEGV", "exit status 1", "exception C0000005, access violation"); may be NULL. A program that the system cannot
+/// end is left behind.
 void child_end(child **ended, int patience_ms, char *how, size_t n_bytes);
 
 /* The side of the program that was started. */
