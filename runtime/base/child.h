@@ -20,7 +20,7 @@ bool child_find(const char *name, char *path);
 pum_status child_start(const char *path, child **started, pum_error *err);
 
 /// Speaks with a process that others have started, over a socket that is the child's from now on. end: ends that process whatever
-/// it is doing, and is called by child_end.
+/// it is doing, and is called by child_end. PUM_ERR_UNSUPPORTED under Windows.
 pum_status child_adopt(int socket, void (*end)(void *user), void *user, child **adopted, pum_error *err);
 
 /// Sends a line, without its newline. Returns false where the program does not read any more.

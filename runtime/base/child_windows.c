@@ -121,6 +121,12 @@ pum_status child_start(const char *path, child **started, pum_error *err) {
     return pum_fail(err, PUM_ERR_IO, "%s: it cannot be started: %s", path, reason);
 }
 
+pum_status child_adopt(int socket, void (*end)(void *user), void *user, child **adopted, pum_error *err) {
+    (void)socket, (void)end, (void)user;
+    *adopted = NULL;
+    return pum_fail(err, PUM_ERR_UNSUPPORTED, "a process that others have started cannot be spoken with under Windows");
+}
+
 /* ---- speaking */
 
 static bool send_all(HANDLE to, const char *bytes, size_t n) {

@@ -51,8 +51,9 @@ static pum_status create(VkInstance *instance, pum_error *err) {
     if (volkInitialize() != VK_SUCCESS)
         return pum_fail(
             err, PUM_ERR_NO_VULKAN,
-            "expected the Vulkan loader (libvulkan.so.1), got none; install your system's packages for Vulkan (Debian: "
-            "libvulkan1 and mesa-vulkan-drivers)");
+            "expected the Vulkan loader (libvulkan.so.1; Windows: vulkan-1.dll), got none; install your system's "
+            "packages for Vulkan (Debian: libvulkan1 and mesa-vulkan-drivers), under Windows the newest driver of your "
+            "GPU");
     uint32_t offered = volkGetInstanceVersion();
     // 1.3 at most: what this program was written against. Each device says for itself how far it goes.
     uint32_t version = offered < VK_API_VERSION_1_3 ? offered : VK_API_VERSION_1_3;

@@ -75,8 +75,21 @@ check "ids are those of this machine's program" same ids <("$native" tokenize --
 pumice logits --no-tune -m "$model" --tokens ids -o 로짓.f32
 "$native" logits --no-tune -m "$model" --tokens ids -o expected.f32 2>/dev/null
 check "logits are those of this machine's program" same 로짓.f32 expected.f32
-pumice doctor --type F32 --json >out
-check "doctor finds every kernel right" grep -q '"verdict": "ok"' out
+
+# The process for checks: one that is killed is followed by another; killing the program ends it too.
+checker() { pgrep -f "$(basename "$root").build.windows.bin.pumice-check.exe"; }
+no_checker() { ! checker >/dev/null; }
+pumice doctor --type F32 --json >out &
+pids+=($!)
+check "kernels are checked in a process of their own" eventually checker
+kill -9 "$(checker | head -n 1)"
+wait $!
+check "doctor finds every kernel right, though one process for checks was killed" grep -q '"verdict": "ok"' out
+pumice doctor --type F32 --json >out &
+pids+=($!)
+eventually checker >/dev/null
+kill -9 "$(pgrep -f "^$bin/pumice.exe doctor")"
+check "with the program its process for checks ends" eventually no_checker
 
 refused() { # refused WORDS ARGUMENT …: status 1, and a sentence with these words
     local words=$1 status
