@@ -12,11 +12,12 @@ pum_status pum_devices(pum_device_info *infos, int capacity, int *n_devices, pum
     return vk_devices(infos, capacity, n_devices, err);
 }
 
-pum_status pum_device_open_with(const pum_device_params *params, pum_device **device, pum_error *err) {
+static pum_status open_one(const pum_device_params *params, pum_device **device, pum_error *err) {
     *device = NULL;
-    pum_device_params p = params ? *params : (pum_device_params){0};
+    pum_device_params p = *params;
     pum_device *d = calloc(1, sizeof *d);
     if (!d) return pum_fail_memory(err, "a device", sizeof *d);
+    d->first = d;
     pthread_mutex_init(&d->lock, NULL);
     pthread_mutex_init(&d->parts_lock, NULL);
     pthread_rwlock_init(&d->in_use, NULL);
@@ -28,7 +29,7 @@ pum_status pum_device_open_with(const pum_device_params *params, pum_device **de
     if (status == PUM_OK && p.cache_folder) d->table_path = check_table_file(d->vk, p.cache_folder);
     if (d->table_path && check_table_read(d->table, d->vk, d->table_path)) check_table_apply(d->table, d->kernels, p.tune);
     d->params = p;
-    d->params.which = d->params.cache_folder = NULL; // borrowed
+    d->params.which = d->params.devices = d->params.cache_folder = NULL; // borrowed
     d->params.check_service = NULL;
     if (p.check_service) d->service = *p.check_service;
     if (status != PUM_OK) {
@@ -39,6 +40,44 @@ pum_status pum_device_open_with(const pum_device_params *params, pum_device **de
     return PUM_OK;
 }
 
+/* The devices of a list, chained in its order. */
+static pum_status open_list(const pum_device_params *params, pum_device **device, pum_error *err) {
+    pum_device *first = NULL, **last = &first;
+    pum_status status = PUM_OK;
+    int n = 0;
+    for (const char *at = params->devices; at && status == PUM_OK; n++) {
+        char which[256];
+        size_t n_bytes = strcspn(at, ",");
+        if (n == PUM_MAX_DEVICES || n_bytes >= sizeof which) {
+            status = pum_fail(err, PUM_ERR_ARGUMENT, "devices: expected at most %d of them, got \"%.200s\"", PUM_MAX_DEVICES,
+                              params->devices);
+            break;
+        }
+        memcpy(which, at, n_bytes);
+        which[n_bytes] = 0;
+        pum_device_params one = *params;
+        one.which = which;
+        status = open_one(&one, last, err);
+        for (const pum_device *d = first; status == PUM_OK && d != *last; d = d->next)
+            if (vk_device_same(d->vk, (*last)->vk))
+                status = pum_fail(err, PUM_ERR_ARGUMENT, "devices: expected different ones, got %s twice in \"%.200s\"",
+                                  d->vk->caps.name, params->devices);
+        if (*last) {
+            (*last)->first = first;
+            last = &(*last)->next;
+        }
+        at = at[n_bytes] ? at + n_bytes + 1 : NULL;
+    }
+    if (status != PUM_OK) pum_device_destroy(&first);
+    *device = first;
+    return status;
+}
+
+pum_status pum_device_open_with(const pum_device_params *params, pum_device **device, pum_error *err) {
+    const pum_device_params p = params ? *params : (pum_device_params){0};
+    return p.devices ? open_list(&p, device, err) : open_one(&p, device, err);
+}
+
 pum_status pum_device_open(const char *which, pum_device **device, pum_error *err) {
     return pum_device_open_with(&(pum_device_params){.which = which}, device, err);
 }
@@ -46,6 +85,7 @@ pum_status pum_device_open(const char *which, pum_device **device, pum_error *er
 void pum_device_destroy(pum_device **device) {
     if (!device || !*device) return;
     pum_device *d = *device;
+    pum_device_destroy(&d->next);
     op_kernels_destroy(&d->kernels);
     check_table_destroy(&d->table);
     free(d->table_path);
@@ -145,13 +185,55 @@ bool device_is_checked(pum_device *d, const check_needs *needs) {
     return all;
 }
 
+typedef struct reading {
+    op_kernels *kernels;
+    double *device_gb_per_s, *host_gb_per_s;
+} reading;
+
+static pum_status measure_reads(void *argument, pum_error *err) {
+    reading *r = argument;
+    return op_measure_reads(r->kernels, r->device_gb_per_s, r->host_gb_per_s, err);
+}
+
+void device_measure_reads(pum_device *d) {
+    double device_gb_per_s = 0, host_gb_per_s = 0;
+    pum_error error;
+    pthread_mutex_lock(&d->lock);
+    bool known = d->reads_known || d->vk->unchecked;
+    d->reads_known = true;
+    pthread_mutex_unlock(&d->lock);
+    if (known) return;
+    reading r = {d->kernels, &device_gb_per_s, &host_gb_per_s};
+    if (device_do(d, measure_reads, &r, &error) != PUM_OK)
+        base_log(PUM_LOG_WARNING, "how fast memory is read is not known: %s", error.message);
+    pthread_mutex_lock(&d->lock);
+    d->device_gb_per_s = device_gb_per_s;
+    d->host_gb_per_s = host_gb_per_s;
+    pthread_mutex_unlock(&d->lock);
+}
+
+/* ---- several */
+
+int pum_device_n_parts(const pum_device *device) {
+    int n = 0;
+    for (; device; device = device->next) n++;
+    return n;
+}
+
+pum_device *pum_device_part(pum_device *device, int index) {
+    while (device && index-- > 0) device = device->next;
+    return device;
+}
+
 void pum_device_get_info(pum_device *device, pum_device_info *info) {
     device_hold(device);
     vk_device_describe(device->vk, info);
     device_release(device);
 }
 
-void pum_device_ignore_results(pum_device *device) { device->vk->unchecked = true; }
+void pum_device_ignore_results(pum_device *device) {
+    for (; device; device = device->next) device->vk->unchecked = true;
+}
 
 typedef struct measuring {
     op_kernels *kernels;

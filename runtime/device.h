@@ -21,10 +21,17 @@ struct pum_device {
     char *table_path;     ///< or NULL
     pum_device_params params;
     pum_check_service service; ///< of params
-    pthread_rwlock_t in_use; ///< shared by whoever uses it, exclusive while it is rebuilt
+    pum_device *next;          ///< the one that was opened together with it and stands behind it in the list, or NULL
+    pum_device *first;         ///< of those: they are used, lost and rebuilt together, and what follows is the first one's
+    pthread_rwlock_t in_use;   ///< shared by whoever uses it, exclusive while it is rebuilt
     pthread_mutex_t parts_lock;
-    device_part *parts; ///< the newest first: contexts before the weights that they read
+    device_part *parts;                    ///< the newest first: contexts before the weights that they read
+    bool reads_known;                      ///< under `lock`: whether these were measured
+    double device_gb_per_s, host_gb_per_s; ///< how fast it reads its own memory and the host's; 0: not known
 };
+
+/// Measures once how fast it reads. What cannot be measured stays unknown. Any thread.
+void device_measure_reads(pum_device *device);
 
 /// At the first use, if it was opened for that: checks and times the kernels that a model needs. Errors: PUM_ERR_ABORTED;
 /// PUM_ERR_UNSUPPORTED: an op of the model has no kernel that is right. Whatever else fails leaves the table's order. Any thread.

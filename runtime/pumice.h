@@ -139,9 +139,12 @@ typedef struct pum_check_service {
     void (*stop)(void *user); ///< ends that process, whatever it is doing
     void *user;
 } pum_check_service;
+enum { PUM_MAX_DEVICES = 8 };
 
 typedef struct pum_device_params {
-    const char *which;        ///< as pum_device_open
+    const char *which;   ///< as pum_device_open
+    const char *devices; ///< several to be used together, at most PUM_MAX_DEVICES, joined by commas: each as `which`, without a
+                         ///< comma in it ("0,1"). The layers of a model are divided among them; NULL: `which` alone
     const char *cache_folder; ///< where compiled pipelines are kept for the next time, made if it is not there; NULL: nowhere.
                               ///< Whatever is in it may be deleted at any time
     bool tune; ///< at the first use of a device check the kernels that a model needs, in a child process, and time them: at most
@@ -154,6 +157,11 @@ typedef struct pum_device_params {
 /// Opens a device. params may be NULL. Errors as pum_device_open; a cache that cannot be read or written is none.
 PUM_API pum_status pum_device_open_with(const pum_device_params *params, pum_device **device, pum_error *err);
 PUM_API void pum_device_destroy(pum_device **device);
+/// How many devices were opened together.
+PUM_API int pum_device_n_parts(const pum_device *device);
+/// One of them, in the order of the list; the first is `device` itself. It belongs to `device`. Functions that say nothing else
+/// look at the one that they are given, alone. index in [0, pum_device_n_parts).
+PUM_API pum_device *pum_device_part(pum_device *device, int index);
 /// Describes an open device, `available_bytes` as of now.
 PUM_API void pum_device_get_info(pum_device *device, pum_device_info *info);
 
@@ -292,12 +300,27 @@ typedef struct pum_tensor_info {
 /// How K and V are kept. 8 bits with a scale for 32 values take little more than half the memory, and cost some accuracy.
 typedef enum pum_kv_type { PUM_KV_F16, PUM_KV_Q8_0 } pum_kv_type;
 
-/// Device memory that a model takes.
+/// The layers of one device, and the memory that they take.
+typedef struct pum_plan_part {
+    int first_layer, n_layers;
+    int n_layers_in_host;
+    uint64_t device_bytes, host_bytes, available_bytes;
+} pum_plan_part;
+
+/// Memory that a model takes. What the devices' own memory has no room for is kept in the computer's memory, layer by layer,
+/// which the devices read too, if more slowly.
 typedef struct pum_plan {
     int n_ctx;
     uint64_t weights_bytes, kv_bytes, scratch_bytes;
-    uint64_t available_bytes; ///< 0 when no device was given
-    bool fits;                ///< false when no device was given
+    uint64_t available_bytes; ///< of the devices' own memory; 0 when no device was given
+    bool fits;                ///< in that and in the computer's; false when no device was given
+    /* What follows is 0 when no device was given. */
+    uint64_t device_bytes, host_bytes; ///< of all that, what is in the devices' own memory, and what in the computer's
+    uint64_t host_available_bytes;     ///< of the computer's memory, as the devices can read it
+    int n_layers, n_layers_in_host;    ///< the latter have their weights, or their K and V, in the computer's memory
+    double slowdown; ///< how many times as long a token's reads take as from the devices' own memory, as measured; 0: not known
+    int n_parts;
+    pum_plan_part parts[PUM_MAX_DEVICES]; ///< [n_parts], one for each device
 } pum_plan;
 
 /// Opens and checks the header of a file; reads no weights. Any architecture will do.
@@ -404,6 +427,8 @@ typedef struct pum_model pum_model;
 typedef struct pum_model_params {
     pum_progress_fn progress; ///< bytes of weights; may be NULL
     void *progress_user;
+    int n_ctx; ///< of the session that will come: the weights leave room for it where memory is short; 0 or -1: the usual length
+    pum_kv_type kv; ///< of that session
 } pum_model_params;
 
 /// Loads the weights of a file onto a device; the quantized types stay quantized there. The pum_file may be destroyed afterwards;
@@ -475,6 +500,8 @@ PUM_API void pum_session_destroy(pum_session **session);
 PUM_API int pum_session_n_ctx(const pum_session *session);
 /// Tokens on the timeline.
 PUM_API int pum_session_n_past(const pum_session *session);
+/// The memory that the session and its model have taken, and where it is.
+PUM_API void pum_session_get_plan(const pum_session *session, pum_plan *plan);
 /// The timeline itself, [n_past]; valid until the session changes.
 PUM_API const int32_t *pum_session_tokens(const pum_session *session);
 
@@ -535,7 +562,7 @@ typedef struct pum_stats {
     double prefill_ms, decode_ms;                      ///< wall time of those
     double host_us_per_token;                          ///< CPU time of the calling thread for one decoded token
     uint32_t dispatches_per_token, barriers_per_token; ///< of the last decoded token
-    uint64_t device_bytes;                             ///< taken on the device: weights, KV, scratch
+    uint64_t device_bytes;                             ///< taken for the devices: weights, KV, scratch
     uint64_t plan_bytes;                               ///< what the plan said
     uint64_t weight_bytes_per_token;                   ///< weights that one decoded token must read
     uint64_t kv_bytes_per_position;                    ///< KV bytes that one decoded token must read for each token before it

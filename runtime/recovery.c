@@ -1,6 +1,7 @@
 /* A device that is lost is rebuilt: who wants to use it next drops everything that stood on it, opens the GPU again and goes on;
  * weights and contexts are made anew by their owners when they need them. A lost device tells every thread so at its next call,
- * so that all of them come out soon. */
+ * so that all of them come out soon. Devices that were opened together have models on all of them: when one is lost, what stands
+ * on any of them goes, and those that are lost are rebuilt. */
 #include "base/clock.h"
 #include "base/log.h"
 #include "device.h"
@@ -15,11 +16,17 @@ static _Thread_local int n_entered;
 /* Devices are rebuilt one at a time, because a part may stand on several. */
 static pthread_mutex_t rebuilding = PTHREAD_MUTEX_INITIALIZER;
 
-static bool is_lost(const pum_device *d) { return atomic_load(&d->vk->lost); }
+/* Whether one of those that were opened together is lost. */
+static bool is_lost(const pum_device *d) {
+    for (d = d->first; d; d = d->next)
+        if (atomic_load(&d->vk->lost)) return true;
+    return false;
+}
 
 /* ---- parts */
 
 void device_add(pum_device *d, device_part *part, void (*drop)(void *owner), void *owner) {
+    d = d->first;
     pthread_mutex_lock(&d->parts_lock);
     *part = (device_part){.next = d->parts, .at = &d->parts, .drop = drop, .owner = owner};
     if (d->parts) d->parts->at = &part->next;
@@ -28,6 +35,7 @@ void device_add(pum_device *d, device_part *part, void (*drop)(void *owner), voi
 }
 
 void device_remove(pum_device *d, device_part *part) {
+    d = d->first;
     pthread_mutex_lock(&d->parts_lock);
     if (part->at) {
         *part->at = part->next;
@@ -66,7 +74,6 @@ static pum_status reopen(pum_device *d, pum_error *err) {
 
 static pum_status rebuild(pum_device *d, pum_error *err) {
     uint64_t begin = clock_now_ns();
-    drop_parts(d);
     op_kernels_forget(d->kernels);
     pum_status status = reopen(d, err);
     if (status != PUM_OK) return status;
@@ -77,7 +84,16 @@ static pum_status rebuild(pum_device *d, pum_error *err) {
     return PUM_OK;
 }
 
+static pum_status rebuild_lost(pum_device *d, pum_error *err) {
+    pum_status status = PUM_OK;
+    drop_parts(d);
+    for (; d && status == PUM_OK; d = d->next)
+        if (atomic_load(&d->vk->lost)) status = rebuild(d, err);
+    return status;
+}
+
 pum_status device_enter(pum_device *d, pum_error *err) {
+    d = d->first;
     for (;;) {
         pthread_rwlock_rdlock(&d->in_use);
         n_entered++;
@@ -89,7 +105,7 @@ pum_status device_enter(pum_device *d, pum_error *err) {
                             d->vk->caps.name);
         pthread_mutex_lock(&rebuilding);
         pthread_rwlock_wrlock(&d->in_use);
-        pum_status status = is_lost(d) ? rebuild(d, err) : PUM_OK;
+        pum_status status = is_lost(d) ? rebuild_lost(d, err) : PUM_OK;
         pthread_rwlock_unlock(&d->in_use);
         pthread_mutex_unlock(&rebuilding);
         if (status != PUM_OK) return status;
@@ -97,17 +113,19 @@ pum_status device_enter(pum_device *d, pum_error *err) {
 }
 
 void device_hold(pum_device *d) {
-    pthread_rwlock_rdlock(&d->in_use);
+    pthread_rwlock_rdlock(&d->first->in_use);
     n_entered++;
 }
 
 void device_release(pum_device *d) {
     n_entered--;
-    pthread_rwlock_unlock(&d->in_use);
+    pthread_rwlock_unlock(&d->first->in_use);
 }
 
 bool device_leave(pum_device *d, pum_status status) {
-    if (status == PUM_ERR_DEVICE_LOST) atomic_store(&d->vk->lost, true);
+    // The one that is lost says so itself, mostly; else it may be any of them.
+    bool unknown = status == PUM_ERR_DEVICE_LOST && !is_lost(d);
+    for (pum_device *one = d->first; unknown && one; one = one->next) atomic_store(&one->vk->lost, true);
     bool lost = is_lost(d);
     device_release(d);
     return status != PUM_OK && status != PUM_ERR_ABORTED && lost && n_entered == 0;

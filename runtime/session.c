@@ -28,6 +28,8 @@ struct pum_session {
     atomic_bool abort;
     pum_progress_fn progress;
     void *progress_user;
+    llama_context_shape shape;
+    llama_context_place place;
     pum_plan plan;
     pum_stats stats;
     uint64_t decode_cpu_ns;
@@ -45,9 +47,11 @@ static void drop_context(void *owner) {
 static pum_status need_context(pum_session *s, pum_error *err) {
     if (s->context) return PUM_OK;
     pum_device *device = s->model->device;
-    pum_status status = llama_context_create(device->kernels, s->model->weights,
-                                             (llama_context_shape){s->n_ctx, s->n_chunk, model_kv_type(s->kv)}, &s->context, err);
+    pum_status status = llama_context_create(s->model->weights, s->shape, &s->place, &s->context, err);
     if (status != PUM_OK) return status;
+    // Where the device gave less than was planned, the computer's memory has more of it.
+    int n_in_host = (int)llama_layers_in_host(s->context);
+    if (n_in_host > s->plan.n_layers_in_host) s->plan.n_layers_in_host = n_in_host;
     device_add(device, &s->part, drop_context, s);
     s->n_contexts++;
     return PUM_OK;
@@ -96,13 +100,6 @@ static pum_status allocate(pum_session *s, pum_error *err) {
     return on_device(s, NULL, NULL, err);
 }
 
-static uint64_t scratch_bytes(const pum_model *model, llama_context_shape shape) {
-    device_hold(model->device);
-    llama_context_plan plan = llama_plan_context(&model->device->vk->caps, &model->config, shape);
-    device_release(model->device);
-    return plan.scratch_bytes;
-}
-
 pum_status pum_session_create(const pum_model *model, const pum_session_params *params, pum_session **session, pum_error *err) {
     *session = NULL;
     pum_session_params p = params ? *params : (pum_session_params){.n_ctx = -1};
@@ -111,25 +108,26 @@ pum_status pum_session_create(const pum_model *model, const pum_session_params *
     if (p.kv != PUM_KV_F16 && p.kv != PUM_KV_Q8_0)
         return pum_fail(err, PUM_ERR_ARGUMENT, "KV cache: expected one of pum_kv_type, got %d", (int)p.kv);
     pum_plan plan;
-    pum_status status = pum_model_plan(model, p.n_ctx, p.kv, &plan, err);
+    llama_context_shape shape;
+    llama_context_place place;
+    const plan_wish wish = {p.n_ctx, p.n_chunk, p.kv};
+    pum_status status = plan_session(model->device, &model->config, &model->placement, &wish, &shape, &place, &plan, err);
     if (status != PUM_OK) return status;
-    uint32_t n_ctx = (uint32_t)plan.n_ctx, n_chunk = p.n_chunk ? (uint32_t)p.n_chunk : llama_default_chunk(n_ctx);
-    if (n_chunk > n_ctx) n_chunk = n_ctx;
-    plan.scratch_bytes = scratch_bytes(model, (llama_context_shape){n_ctx, n_chunk, model_kv_type(p.kv)});
-    plan.fits = plan.weights_bytes + plan.kv_bytes + plan.scratch_bytes <= plan.available_bytes;
-    if (!plan.fits) return model_refuse_plan(&plan, model->device->vk->caps.name, err);
+    if (!plan.fits) return plan_refuse(model->device, &plan, err);
 
     pum_session *s = calloc(1, sizeof *s);
     if (!s) return pum_fail_memory(err, "a session", sizeof *s);
     *s = (pum_session){
         .model = model,
-        .n_ctx = n_ctx,
-        .n_chunk = n_chunk,
-        .n_prefill = n_chunk,
+        .n_ctx = shape.n_ctx,
+        .n_chunk = shape.n_chunk,
+        .n_prefill = shape.n_chunk,
         .kv = p.kv,
         .n_vocab = model->config.n_vocab,
         .progress = p.progress,
         .progress_user = p.progress_user,
+        .shape = shape,
+        .place = place,
         .plan = plan,
     };
     if ((status = allocate(s, err)) != PUM_OK) {
@@ -154,6 +152,7 @@ void pum_session_destroy(pum_session **session) {
 }
 
 int pum_session_n_ctx(const pum_session *session) { return (int)session->n_ctx; }
+void pum_session_get_plan(const pum_session *session, pum_plan *plan) { *plan = session->plan; }
 int pum_session_n_past(const pum_session *session) { return session->n_past; }
 const int32_t *pum_session_tokens(const pum_session *session) { return session->tokens; }
 const float *pum_session_logits(const pum_session *session) { return session->has_logits ? session->logits : NULL; }
@@ -338,7 +337,8 @@ static pum_status generate_on_device(pum_session *s, void *argument, pum_error *
 /* CPU drivers compute the logits where the host's sampler reads them, and faster than a kernel does. */
 static bool lives_on_device(const generation *g) {
     const pum_session *s = g->s;
-    if (g->params->path == PUM_DECODE_HOST ||
+    // Steps of several devices meet at the host.
+    if (g->params->path == PUM_DECODE_HOST || s->model->placement.n_stages > 1 ||
         !op_sample_supported(sampler_params(g->sampler), s->n_vocab, (uint32_t)g->params->n_stop_tokens))
         return false;
     return g->params->path == PUM_DECODE_DEVICE || s->model->device->vk->caps.type != PUM_DEVICE_CPU;
@@ -365,13 +365,15 @@ void pum_session_get_stats(const pum_session *s, pum_stats *stats) {
     const pum_model *m = s->model;
     *stats = s->stats;
     stats->host_us_per_token = s->stats.decode_tokens ? (double)s->decode_cpu_ns / 1e3 / (double)s->stats.decode_tokens : 0;
-    stats->device_bytes = atomic_load(&m->device->vk->allocated_bytes);
+    for (const pum_device *d = m->device; d; d = d->next) {
+        stats->device_bytes += atomic_load(&d->vk->allocated_bytes);
+        stats->n_pipelines += op_kernels_count(d->kernels);
+    }
     stats->plan_bytes = s->plan.weights_bytes + s->plan.kv_bytes + s->plan.scratch_bytes;
     stats->weight_bytes_per_token = m->weights_bytes_per_token;
     stats->kv_bytes_per_position = s->plan.kv_bytes / s->n_ctx;
     stats->flop_per_token = llama_weights_flop_per_token(&m->config);
     stats->load_ms = m->load_ms;
-    stats->n_pipelines = op_kernels_count(m->device->kernels);
     stats->load_host_bytes = m->host_bytes;
     stats->n_rebuilds = s->n_contexts ? s->n_contexts - 1 : 0;
 }

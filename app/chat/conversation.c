@@ -162,6 +162,7 @@ const pum_chat_message *conversation_turns(const conversation *c, size_t *n_turn
     return c->turns;
 }
 
+void conversation_get_plan(const conversation *c, pum_plan *plan) { pum_session_get_plan(c->session, plan); }
 int conversation_n_ctx(const conversation *c) { return pum_session_n_ctx(c->session); }
 int conversation_n_past(const conversation *c) { return pum_session_n_past(c->session); }
 

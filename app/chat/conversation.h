@@ -66,6 +66,8 @@ void conversation_stop(conversation *c);
 
 /// The turns, without a system turn that the template puts there itself; valid until the conversation changes.
 const pum_chat_message *conversation_turns(const conversation *c, size_t *n_turns);
+/// As pum_session_get_plan.
+void conversation_get_plan(const conversation *c, pum_plan *plan);
 int conversation_n_ctx(const conversation *c);
 int conversation_n_past(const conversation *c);
 

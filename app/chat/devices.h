@@ -4,8 +4,14 @@
 
 #include "pumice.h"
 
-/// which: as pum_device_open, and so are the errors. tune: whether kernels are timed at the device's first use; progress, which
-/// may be NULL, is told of that.
-pum_status devices_open(const char *which, bool tune, pum_progress_fn progress, void *user, pum_device **device, pum_error *err);
+/// which, devices: as in pum_device_params, and so are the errors. tune: whether kernels are timed at the device's first use;
+/// progress, which may be NULL, is told of that.
+pum_status devices_open(const char *which, const char *devices, bool tune, pum_progress_fn progress, void *user,
+                        pum_device **device, pum_error *err);
+
+/// The names of the devices that were opened together, joined by " + ". Returns whether all of them are CPU drivers.
+bool devices_names(pum_device *device, char *text, size_t text_bytes);
+/// One line that says what of a model is in the computer's memory; false: nothing is.
+bool devices_memory_notice(const pum_plan *plan, char *text, size_t text_bytes);
 
 #endif

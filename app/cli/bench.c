@@ -1,4 +1,5 @@
 /* pumice bench: prefill and decode, at several depths, beside the peaks of the device. */
+#include "chat/devices.h"
 #include "commands.h"
 #include "json.h"
 
@@ -33,8 +34,10 @@ typedef struct bench_run {
 typedef struct bench {
     engine e;
     pum_model_info info;
-    pum_device_info device;
-    pum_device_peaks peaks;
+    char device[512], driver[512]; ///< of several devices joined by " + "
+    bool cpu;                      ///< all of them are CPU drivers
+    pum_plan plan;
+    pum_device_peaks peaks, part_peaks[PUM_MAX_DEVICES];
     double load_ms;
     bench_run runs[MAX_DEPTHS];
 } bench;
@@ -165,6 +168,8 @@ static bool measure(bench *b, const options *o) {
     pum_session_params params = {.n_ctx = deepest + (o->n_prompt > o->n_tokens ? o->n_prompt : o->n_tokens), .kv = o->kv};
     bool ok = ids != NULL;
     if (ok) ok = pum_session_create(b->e.model, &params, &s, &err) == PUM_OK || engine_error(&err);
+    if (ok) engine_session_notice(s);
+    if (ok) pum_session_get_plan(s, &b->plan);
     if (ok) ok = pum_sampler_create(&greedy, &sampler, &err) == PUM_OK || engine_error(&err);
     if (ok) fill_ids(ids, n_ids, b->info.n_vocab);
     bench_run *by_depth[MAX_DEPTHS];
@@ -222,8 +227,8 @@ static json_t *ops_json(const bench *b, const op_list *list) {
 static void put_run(json_t *o, const bench *b, const options *opt, const bench_run *r) {
     const char *version = pum_version(), *commit = strchr(version, '(');
     json_t *commit_text = commit ? json_stringn(commit + 1, strcspn(commit + 1, ")")) : json_null();
-    json_object_set_new(o, "device", json_text(b->device.name));
-    json_object_set_new(o, "driver", json_sprintf("%s %s", b->device.driver, b->device.driver_version));
+    json_object_set_new(o, "device", json_text(b->device));
+    json_object_set_new(o, "driver", json_text(b->driver));
     json_object_set_new(o, "model", json_text(b->info.name));
     json_object_set_new(o, "n_layer", json_integer(b->info.n_layer));
     json_object_set_new(o, "depth", json_integer(r->depth));
@@ -287,7 +292,7 @@ static void print_ops(const bench *b, const char *what, int depth, const op_list
 }
 
 static int print_table(const bench *b, const options *o) {
-    printf("%s, %s %s; %s; pumice %s\n", b->device.name, b->device.driver, b->device.driver_version, b->info.name, pum_version());
+    printf("%s, %s; %s; pumice %s\n", b->device, b->driver, b->info.name, pum_version());
     if (!o->host_only)
         printf("peaks: %.1f GB/s read, %.1f GFLOP/s multiplied\n", b->peaks.read_gb_per_s, b->peaks.multiply_gflop_per_s);
     printf("ready after %.0f ms, first token after %.0f ms more, %u pipelines, %.3f GB on the device (planned %.3f)\n",
@@ -318,8 +323,41 @@ static bool load(bench *b, const options *o) {
     if (!o->shape && !engine_open_file(&b->e, o)) return false;
     if (!engine_open_device(&b->e, o)) return false;
     if (o->host_only) pum_device_ignore_results(b->e.device);
-    if (!o->shape) return engine_load(&b->e);
+    if (!o->shape) return engine_load(&b->e, o);
     return pum_model_random(b->e.device, o->shape, o->type, 1, NULL, &b->e.model, &err) == PUM_OK || engine_error(&err);
+}
+
+static void name_drivers(bench *b) {
+    size_t used = 0;
+    for (int i = 0; i < pum_device_n_parts(b->e.device) && used < sizeof b->driver; i++) {
+        pum_device_info info;
+        pum_device_get_info(pum_device_part(b->e.device, i), &info);
+        used += (size_t)snprintf(b->driver + used, sizeof b->driver - used, "%s%s %s", i ? " + " : "", info.driver,
+                                 info.driver_version);
+    }
+}
+
+static bool measure_peaks(bench *b) {
+    pum_error err;
+    for (int i = 0; i < pum_device_n_parts(b->e.device); i++)
+        if (pum_device_measure_peaks(pum_device_part(b->e.device, i), &b->part_peaks[i], &err) != PUM_OK)
+            return engine_error(&err);
+    return true;
+}
+
+/* The devices work one after the other: their peaks together are those of what each of them has to do. */
+static void join_peaks(bench *b) {
+    double bytes = 0, layers = 0, read_s = 0, multiply_s = 0;
+    for (int i = 0; i < b->plan.n_parts; i++) {
+        const pum_plan_part *p = &b->plan.parts[i];
+        double of_part = (double)(p->device_bytes + p->host_bytes);
+        bytes += of_part;
+        layers += p->n_layers;
+        read_s += b->part_peaks[i].read_gb_per_s > 0 ? of_part / b->part_peaks[i].read_gb_per_s : 0;
+        multiply_s += b->part_peaks[i].multiply_gflop_per_s > 0 ? p->n_layers / b->part_peaks[i].multiply_gflop_per_s : 0;
+    }
+    b->peaks.read_gb_per_s = read_s > 0 ? bytes / read_s : 0;
+    b->peaks.multiply_gflop_per_s = multiply_s > 0 ? layers / multiply_s : 0;
 }
 
 int command_bench(options *o) {
@@ -329,20 +367,22 @@ int command_bench(options *o) {
     }
     if (o->n_tokens < 0) o->n_tokens = 128;
     static bench b;
-    pum_error err;
     double begin = now_ms();
     bool ok = load(&b, o);
     b.load_ms = now_ms() - begin;
     if (ok) {
         pum_model_get_info(b.e.model, &b.info);
-        pum_device_get_info(b.e.device, &b.device);
-        if (!o->path) o->path = b.device.type == PUM_DEVICE_CPU ? "host" : "gpu";
+        b.cpu = devices_names(b.e.device, b.device, sizeof b.device);
+        name_drivers(&b);
+        bool several = pum_device_n_parts(b.e.device) > 1; // their steps meet at the host
+        if (!o->path || several) o->path = b.cpu || several ? "host" : "gpu";
         if (o->host_only)
             engine_notice("host only: nothing is checked, and the times are those of the host");
         else
-            ok = pum_device_measure_peaks(b.e.device, &b.peaks, &err) == PUM_OK || engine_error(&err);
+            ok = measure_peaks(&b);
     }
     ok = ok && measure(&b, o);
+    if (ok) join_peaks(&b);
     int status = !ok ? 1 : o->json ? print_json(&b, o) : print_table(&b, o);
     engine_close(&b.e);
     return status;

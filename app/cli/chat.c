@@ -144,6 +144,9 @@ int command_chat(options *o) {
             .n_answer = o->n_tokens > 0 ? o->n_tokens : 0,
         };
         ok = conversation_create(&params, &ch.c, &err) == PUM_OK || engine_error(&err);
+        pum_plan plan;
+        if (ok) conversation_get_plan(ch.c, &plan);
+        if (ok) engine_memory_notice(&plan);
     }
     if (ok && o->system) ok = conversation_set_system(ch.c, o->system, &err) == PUM_OK || engine_error(&err);
     if (ok) {

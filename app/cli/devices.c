@@ -35,6 +35,29 @@ static json_t *to_json(const pum_device_info *d) {
     return o;
 }
 
+/* With --devices those are the ones that are used. */
+static bool mark_used(const options *o, pum_device_info *devices, int n) {
+    pum_device *opened = NULL;
+    pum_error err;
+    if (!o->devices) return true;
+    if (pum_device_open_with(&(pum_device_params){.devices = o->devices}, &opened, &err) != PUM_OK) return engine_error(&err);
+    for (int i = 0; i < n; i++) {
+        bool was = devices[i].used;
+        devices[i].used = false;
+        if (was) snprintf(devices[i].reason, sizeof devices[i].reason, "others are named by --devices");
+    }
+    for (int i = 0; i < pum_device_n_parts(opened); i++) {
+        pum_device_info info;
+        pum_device_get_info(pum_device_part(opened, i), &info);
+        if (info.index >= n) continue;
+        devices[info.index].used = true;
+        snprintf(devices[info.index].reason, sizeof devices[info.index].reason, "named by --devices, as number %d of %d", i + 1,
+                 pum_device_n_parts(opened));
+    }
+    pum_device_destroy(&opened);
+    return true;
+}
+
 int command_devices(options *o) {
     static pum_device_info devices[MAX_DEVICES];
     int n;
@@ -44,6 +67,7 @@ int command_devices(options *o) {
         return 1;
     }
     if (n > MAX_DEVICES) n = MAX_DEVICES;
+    if (!mark_used(o, devices, n)) return 1;
     if (o->json) {
         json_t *all = json_array();
         for (int i = 0; i < n; i++) json_array_append_new(all, to_json(&devices[i]));

@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 static const char *const verdict_names[] = {"none", "ok", "wrong", "unrepeatable", "failed", "crashed", "hung", "unsupported"};
 static const char *const device_verdict_names[] = {"ok", "partly", "unusable"};
@@ -96,7 +97,26 @@ static int complain(const pum_device_info *d, const pum_device_report *r) {
     return 1;
 }
 
+/* Each device of the list by itself, as if it had been asked for alone; with --json an array of their reports. */
+static int doctor_each(options *o) {
+    const char *list = o->devices;
+    int status = 0;
+    o->devices = NULL;
+    if (o->json) printf("[");
+    for (const char *at = list; at; at = *at ? at + 1 : NULL) {
+        char which[256];
+        snprintf(which, sizeof which, "%.*s", (int)strcspn(at, ","), at);
+        if (at != list && o->json) printf(",");
+        o->device = which;
+        if (command_doctor(o) != 0) status = 1;
+        at += strcspn(at, ",");
+    }
+    if (o->json) printf("]\n");
+    return status;
+}
+
 int command_doctor(options *o) {
+    if (o->devices) return doctor_each(o);
     engine e = {0};
     pum_error err;
     pum_device_report *report = NULL;

@@ -53,19 +53,32 @@ static bool on_tune(void *user, uint64_t done, uint64_t total) {
 bool engine_open_device(engine *e, const options *o) {
     static bool said;
     pum_error err;
-    if (devices_open(o->device, !o->no_tune, on_tune, &said, &e->device, &err) != PUM_OK) return engine_error(&err);
-    pum_device_info info;
-    pum_device_get_info(e->device, &info);
-    if (info.type == PUM_DEVICE_CPU) engine_notice("running on the CPU driver %s: right, but much slower than a GPU", info.name);
+    if (devices_open(o->device, o->devices, !o->no_tune, on_tune, &said, &e->device, &err) != PUM_OK) return engine_error(&err);
+    char names[512];
+    bool cpu = devices_names(e->device, names, sizeof names);
+    if (cpu) engine_notice("running on the CPU driver %s: right, but much slower than a GPU", names);
+    if (!cpu && o->devices) engine_notice("running on %s", names);
     return true;
 }
 
-bool engine_load(engine *e) {
-    pum_error err;
-    return pum_model_load(e->device, e->file, NULL, &e->model, &err) == PUM_OK || engine_error(&err);
+void engine_memory_notice(const pum_plan *plan) {
+    char text[256];
+    if (devices_memory_notice(plan, text, sizeof text)) engine_notice("%s", text);
 }
 
-bool engine_open(engine *e, const options *o) { return engine_open_file(e, o) && engine_open_device(e, o) && engine_load(e); }
+void engine_session_notice(const pum_session *session) {
+    pum_plan plan;
+    pum_session_get_plan(session, &plan);
+    engine_memory_notice(&plan);
+}
+
+bool engine_load(engine *e, const options *o) {
+    pum_error err;
+    const pum_model_params params = {.n_ctx = o->n_ctx, .kv = o->kv};
+    return pum_model_load(e->device, e->file, &params, &e->model, &err) == PUM_OK || engine_error(&err);
+}
+
+bool engine_open(engine *e, const options *o) { return engine_open_file(e, o) && engine_open_device(e, o) && engine_load(e, o); }
 
 void engine_close(engine *e) {
     pum_model_destroy(&e->model);

@@ -16,7 +16,7 @@ bool engine_open_file(engine *e, const options *o);
 /// Opens the device, and says so if it is a CPU driver.
 bool engine_open_device(engine *e, const options *o);
 /// Loads the weights of the open file onto the open device.
-bool engine_load(engine *e);
+bool engine_load(engine *e, const options *o);
 /// All three.
 bool engine_open(engine *e, const options *o);
 void engine_close(engine *e);
@@ -25,6 +25,10 @@ void engine_close(engine *e);
 bool engine_error(const pum_error *err);
 /// "pumice: …" on stderr.
 void engine_notice(const char *format, ...);
+
+/// Says what of a session and its model is in the computer's memory, if something is.
+void engine_memory_notice(const pum_plan *plan);
+void engine_session_notice(const pum_session *session);
 
 /// Chooses a seed if none was given, and says which.
 void engine_seed(options *o);

@@ -1,4 +1,5 @@
 /* pumice info: what a file holds, and the memory it needs. */
+#include "chat/devices.h"
 #include "commands.h"
 #include "json.h"
 
@@ -16,7 +17,31 @@ static json_t *types_of(const pum_file *file) {
     return types;
 }
 
-static int print_json(const pum_file *file, const pum_plan *plan) {
+static json_t *of_device(const pum_plan *plan, uint64_t value) {
+    return plan->available_bytes ? json_integer((json_int_t)value) : json_null();
+}
+
+/* What each device has of the model. */
+static json_t *parts_of(const pum_plan *plan, pum_device *device) {
+    json_t *parts = json_array();
+    for (int i = 0; i < plan->n_parts; i++) {
+        const pum_plan_part *p = &plan->parts[i];
+        pum_device_info info;
+        pum_device_get_info(pum_device_part(device, i), &info);
+        json_t *part = json_object();
+        json_object_set_new(part, "device", json_text(info.name));
+        json_object_set_new(part, "first_layer", json_integer(p->first_layer));
+        json_object_set_new(part, "n_layers", json_integer(p->n_layers));
+        json_object_set_new(part, "n_layers_in_host", json_integer(p->n_layers_in_host));
+        json_object_set_new(part, "device_bytes", json_integer((json_int_t)p->device_bytes));
+        json_object_set_new(part, "host_bytes", json_integer((json_int_t)p->host_bytes));
+        json_object_set_new(part, "available_bytes", json_integer((json_int_t)p->available_bytes));
+        json_array_append_new(parts, part);
+    }
+    return parts;
+}
+
+static int print_json(const pum_file *file, const pum_plan *plan, pum_device *device) {
     pum_model_info i;
     pum_file_get_info(file, &i);
     json_t *o = json_object();
@@ -44,6 +69,12 @@ static int print_json(const pum_file *file, const pum_plan *plan) {
         json_object_set_new(p, "available_bytes",
                             plan->available_bytes ? json_integer((json_int_t)plan->available_bytes) : json_null());
         json_object_set_new(p, "fits", plan->available_bytes ? json_boolean(plan->fits) : json_null());
+        json_object_set_new(p, "device_bytes", of_device(plan, plan->device_bytes));
+        json_object_set_new(p, "host_bytes", of_device(plan, plan->host_bytes));
+        json_object_set_new(p, "host_available_bytes", of_device(plan, plan->host_available_bytes));
+        json_object_set_new(p, "n_layers_in_host", of_device(plan, (uint64_t)plan->n_layers_in_host));
+        json_object_set_new(p, "slowdown", plan->slowdown > 0 ? json_number(plan->slowdown) : json_null());
+        json_object_set_new(p, "parts", parts_of(plan, device));
     }
     json_object_set_new(o, "plan", p);
     return json_print(o);
@@ -60,7 +91,27 @@ static void print_tensors(const pum_file *file) {
     }
 }
 
-static int print_text(const pum_file *file, const pum_plan *plan, const pum_error *why_not) {
+static void print_fit(const pum_plan *plan, pum_device *device) {
+    const char *where = plan->n_parts > 1 ? "devices" : "device";
+    if (!plan->available_bytes) {
+        printf("  no device to compare with\n");
+        return;
+    }
+    printf("  %.3f GB are free on the %s", (double)plan->available_bytes / 1e9, where);
+    if (plan->host_available_bytes) printf(", and %.3f GB of the computer's memory", (double)plan->host_available_bytes / 1e9);
+    printf(": it %s\n", plan->fits ? "fits" : "does not fit; try a smaller --ctx");
+    char notice[256];
+    if (plan->fits && devices_memory_notice(plan, notice, sizeof notice)) printf("  %s\n", notice);
+    for (int i = 0; i < plan->n_parts && plan->n_parts > 1; i++) {
+        const pum_plan_part *p = &plan->parts[i];
+        pum_device_info info;
+        pum_device_get_info(pum_device_part(device, i), &info);
+        printf("  %s: layers %d to %d, %.3f GB\n", info.name, p->first_layer, p->first_layer + p->n_layers - 1,
+               (double)(p->device_bytes + p->host_bytes) / 1e9);
+    }
+}
+
+static int print_text(const pum_file *file, const pum_plan *plan, pum_device *device, const pum_error *why_not) {
     char value[200];
     printf("metadata (%d)\n", pum_file_n_keys(file));
     for (int i = 0; i < pum_file_n_keys(file); i++) {
@@ -74,11 +125,7 @@ static int print_text(const pum_file *file, const pum_plan *plan, const pum_erro
     } else {
         printf("  weights %.3f GB, context of %d tokens %.3f GB, scratch %.3f GB\n", (double)plan->weights_bytes / 1e9,
                plan->n_ctx, (double)plan->kv_bytes / 1e9, (double)plan->scratch_bytes / 1e9);
-        if (plan->available_bytes)
-            printf("  %.3f GB are free on the device: it %s\n", (double)plan->available_bytes / 1e9,
-                   plan->fits ? "fits" : "does not fit; try a smaller --ctx");
-        else
-            printf("  no device to compare with\n");
+        print_fit(plan, device);
     }
     return fflush(stdout) == 0 ? 0 : 1;
 }
@@ -94,10 +141,17 @@ int command_info(options *o) {
         engine_error(&err);
         return 1;
     }
-    pum_device_open(o->device, &e.device, NULL); // without one the plan has no "fits"
+    // Without a device the plan has no "fits"; one that was named must be there.
+    if (pum_device_open_with(&(pum_device_params){.which = o->device, .devices = o->devices}, &e.device, &err) != PUM_OK &&
+        o->devices) {
+        engine_error(&err);
+        engine_close(&e);
+        return 1;
+    }
     pum_plan plan;
     bool planned = pum_file_plan(e.file, e.device, o->n_ctx, o->kv, &plan, &err) == PUM_OK;
-    int status = o->json ? print_json(e.file, planned ? &plan : NULL) : print_text(e.file, planned ? &plan : NULL, &err);
+    int status = o->json ? print_json(e.file, planned ? &plan : NULL, e.device)
+                         : print_text(e.file, planned ? &plan : NULL, e.device, &err);
     engine_close(&e);
     return status;
 }

@@ -25,6 +25,7 @@ static bool write_all(engine *e, const options *o, const int32_t *ids, size_t n,
     bool ok = logits != NULL;
     if (!ok) fprintf(stderr, "pumice: error: logits: host memory ran out; use a smaller --chunk\n");
     if (ok) ok = pum_session_create(e->model, &params, &session, &err) == PUM_OK || engine_error(&err);
+    if (ok) engine_session_notice(session);
     for (size_t done = 0, now; done < n && ok; done += now) {
         now = n - done < at_once ? n - done : at_once;
         ok = pum_session_append_logits(session, ids + done, (int)now, logits, &err) == PUM_OK || engine_error(&err);

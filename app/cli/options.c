@@ -26,6 +26,8 @@ static const row rows[] = {
     {"-m", TEXT, AT(model), MODELS, 0, 0, "FILE", "the model; default: the default model"},
     {"--device", TEXT, AT(device), FOR_RUN | FOR_CHAT | FOR_INFO | FOR_LOGITS | FOR_BENCH | FOR_DOCTOR, 0, 0, "N|NAME",
      "by index or part of the name; default: the fastest that is not a CPU driver"},
+    {"--devices", TEXT, AT(devices), FOR_RUN | FOR_CHAT | FOR_DEVICES | FOR_INFO | FOR_LOGITS | FOR_BENCH | FOR_DOCTOR, 0, 0,
+     "LIST", "several, as 0,1: the model's layers are divided among them"},
     {"--ctx", INTEGER, AT(n_ctx), FOR_RUN | FOR_CHAT | FOR_INFO | FOR_LOGITS, 0, INT32_MAX, "N",
      "context length; default: min(the model's, 4096); 0: as much as fits"},
     {"--kv", KV, 0, FOR_RUN | FOR_CHAT | FOR_INFO | FOR_LOGITS | FOR_BENCH, 0, 0, "f16|q8_0",

@@ -7,8 +7,8 @@
 enum { MAX_STOPS = 16, MAX_DEPTHS = 16 };
 
 typedef struct options {
-    const char *model, *device, *prompt, *prompt_file, *system, *file, *tokens_file, *out_file, *shape, *type, *path, *only_type,
-        *report_file;
+    const char *model, *device, *devices, *prompt, *prompt_file, *system, *file, *tokens_file, *out_file, *shape, *type, *path,
+        *only_type, *report_file;
     const char *stops[MAX_STOPS];
     int n_stops;
     int n_ctx;    ///< -1: not given

@@ -56,6 +56,7 @@ static bool prepare(running *r, options *o, const char *text, size_t n_bytes) {
     if (pum_session_create(r->e.model, &params, &r->session, &err) != PUM_OK ||
         pum_sampler_create(&o->sampling, &r->sampler, &err) != PUM_OK)
         return engine_error(&err);
+    engine_session_notice(r->session);
     // After a prompt the text goes on, with its space; after BOS alone, or as an answer, it begins.
     bool first = o->chat || r->n_prompt == 1;
     if (pum_stream_create(r->e.tokenizer, o->stops, (size_t)o->n_stops, first, &r->stream, &err) != PUM_OK)

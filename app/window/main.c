@@ -22,7 +22,7 @@ typedef struct window {
 } window;
 
 typedef struct arguments {
-    const char *model, *device;
+    const char *model, *device, *devices;
     int n_ctx;
     pum_kv_type kv;
     bool dark;
@@ -33,6 +33,7 @@ static const char HELP[] =
     "usage: pumice-chat [OPTION …] [FILE]\n\n"
     "  -m FILE                  the model, also without -m; default: the default model\n"
     "  --device N|NAME          by index or part of the name; default: the fastest that is not a CPU driver\n"
+    "  --devices LIST           several, as 0,1: the model's layers are divided among them\n"
     "  --ctx N                  context length; default: min(the model's, 4096); 0: as much as fits\n"
     "  --kv f16|q8_0            how keys and values are kept; q8_0: half the memory, a little less accurate; default f16\n"
     "  --theme light|dark       the colours; default light\n"
@@ -67,6 +68,8 @@ static int parse(arguments *a, int argc, char **argv) {
             a->model = value;
         } else if (value && strcmp(option, "--device") == 0) {
             a->device = value;
+        } else if (value && strcmp(option, "--devices") == 0) {
+            a->devices = value;
         } else if (value && strcmp(option, "--ctx") == 0) {
             long n = strtol(value, &end, 10);
             good = end != value && *end == 0 && n >= 0 && n <= INT32_MAX;
@@ -123,7 +126,7 @@ static bool open_window(window *w, const arguments *a) {
     if (!w->fonts)
         return fail("no font was found",
                     "install one, such as fonts-dejavu-core (and fonts-noto-cjk for Chinese, Japanese and Korean)");
-    w->worker = worker_start(w->wake, a->device, a->n_ctx, a->kv);
+    w->worker = worker_start(w->wake, a->device, a->devices, a->n_ctx, a->kv);
     if (!w->renderer || !w->worker || !ui_init(&w->ui, w->worker, w->fonts, a->dark ? &theme_dark : &theme_light))
         return fail("the window", "memory ran out");
     measure(w, a->scale);

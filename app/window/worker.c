@@ -28,7 +28,7 @@ struct worker {
     bool cancelled;        ///< the question that waits is not to be answered
     conversation *running; ///< whose answer is being computed; under the lock
     uint32_t wake;
-    const char *device_name;
+    const char *device_name, *devices;
     int n_ctx;
     pum_kv_type kv;
     /* of the thread alone */
@@ -99,18 +99,21 @@ static void close_model(worker *w) {
 }
 
 static void describe_device(const worker *w, char *text, size_t n_bytes) {
-    pum_device_info device;
-    pum_device_get_info(w->device, &device);
-    snprintf(text, n_bytes, "%s%s%s", device.name,
-             device.type == PUM_DEVICE_CPU ? ": a driver that runs on the CPU, much slower than a GPU" : "",
-             pum_model_is_checked(w->model) ? " · checked on your device" : "");
+    char names[512], memory[256];
+    pum_plan plan;
+    conversation_get_plan(w->conversation, &plan);
+    bool cpu = devices_names(w->device, names, sizeof names);
+    bool short_of_memory = devices_memory_notice(&plan, memory, sizeof memory);
+    snprintf(text, n_bytes, "%s%s%s%s%s", names, cpu ? ": a driver that runs on the CPU, much slower than a GPU" : "",
+             pum_model_is_checked(w->model) ? " · checked on your device" : "", short_of_memory ? " · " : "",
+             short_of_memory ? memory : "");
 }
 
 static void tell_ready(worker *w, const char *path) {
     pum_model_info info;
     pum_model_get_info(w->model, &info);
     const char *slash = strrchr(path, '/');
-    char detail[512];
+    char detail[1024];
     describe_device(w, detail, sizeof detail);
     tell(w, (news){.kind = NEWS_READY, .n_ctx = conversation_n_ctx(w->conversation)},
          info.name ? info.name
@@ -123,11 +126,11 @@ static void load(worker *w, const char *given) {
     worker fresh = {.n_ctx = w->n_ctx, .kv = w->kv};
     char path[PATHS_MAX];
     pum_error err;
-    pum_model_params params = {.progress = on_loading, .progress_user = w};
+    pum_model_params params = {.progress = on_loading, .progress_user = w, .n_ctx = w->n_ctx, .kv = w->kv};
     pum_status status = models_find(given, path, &err);
     if (status == PUM_OK) status = pum_file_open(path, &fresh.file, &err);
     if (status == PUM_OK) status = pum_file_tokenizer(fresh.file, &fresh.tokenizer, &err);
-    if (status == PUM_OK && !w->device) status = devices_open(w->device_name, true, on_checking, w, &w->device, &err);
+    if (status == PUM_OK && !w->device) status = devices_open(w->device_name, w->devices, true, on_checking, w, &w->device, &err);
     if (status == PUM_OK) status = pum_model_load(w->device, fresh.file, &params, &fresh.model, &err);
     conversation_params talk = {.file = fresh.file,
                                 .tokenizer = fresh.tokenizer,
@@ -159,8 +162,8 @@ static void load(worker *w, const char *given) {
 static pum_status move(worker *w, pum_error *err) {
     pum_device *device = NULL;
     pum_model *model = NULL;
-    pum_model_params params = {.progress = on_loading, .progress_user = w};
-    pum_status status = devices_open(NULL, true, on_checking, w, &device, err);
+    pum_model_params params = {.progress = on_loading, .progress_user = w, .n_ctx = w->n_ctx, .kv = w->kv};
+    pum_status status = devices_open(NULL, NULL, true, on_checking, w, &device, err);
     if (status == PUM_OK) status = pum_model_load(device, w->file, &params, &model, err);
     if (status == PUM_OK) status = conversation_move(w->conversation, model, err);
     if (status != PUM_OK) {
@@ -270,11 +273,12 @@ static void *work(void *user) {
     return NULL;
 }
 
-worker *worker_start(uint32_t wake, const char *device, int n_ctx, pum_kv_type kv) {
+worker *worker_start(uint32_t wake, const char *device, const char *devices, int n_ctx, pum_kv_type kv) {
     worker *w = calloc(1, sizeof *w);
     if (!w) return NULL;
     w->wake = wake;
     w->device_name = device;
+    w->devices = devices;
     w->n_ctx = n_ctx;
     w->kv = kv;
     w->last_order = &w->orders;

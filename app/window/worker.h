@@ -30,7 +30,8 @@ typedef struct news {
 typedef struct worker worker;
 
 /// wake: the type of the SDL event that is pushed when there is news (one until it was taken).
-worker *worker_start(uint32_t wake, const char *device, int n_ctx, pum_kv_type kv);
+/// device, devices: as in pum_device_params; borrowed.
+worker *worker_start(uint32_t wake, const char *device, const char *devices, int n_ctx, pum_kv_type kv);
 /// Stops what runs, ends the thread and frees everything.
 void worker_stop(worker **w);
 

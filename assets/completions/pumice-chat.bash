@@ -8,7 +8,7 @@ _pumice_chat() {
         compopt -o filenames 2>/dev/null
         return
         ;;
-    :--device | :--ctx | :--scale)
+    :--device | :--devices | :--ctx | :--scale)
         :
         return
         ;;
@@ -22,7 +22,7 @@ _pumice_chat() {
         ;;
     esac
     case '' in
-    '') options='-m --device --ctx --kv --theme --scale --version --help' ;;
+    '') options='-m --device --devices --ctx --kv --theme --scale --version --help' ;;
     *) return ;;
     esac
     if [[ $word == -* ]]; then

@@ -84,8 +84,8 @@ static pum_status run_device(op_kernels *kernels, tensor_type type, const int32_
     const llama_context_shape shape = {config.n_ctx_train, MANY, TENSOR_F16};
     llama_weights *weights = NULL;
     llama_context *context = NULL;
-    pum_status status = llama_weights_random(kernels, &config, type, SEED, &(llama_load_params){0}, &weights, err);
-    if (status == PUM_OK) status = llama_context_create(kernels, weights, shape, &context, err);
+    pum_status status = llama_weights_random(&kernels, NULL, &config, type, SEED, &(llama_load_params){0}, &weights, err);
+    if (status == PUM_OK) status = llama_context_create(weights, shape, NULL, &context, err);
     uint32_t n_past = 0;
     for (int i = 0; i < 2 && status == PUM_OK; n_past += chunks[i++]) {
         status = llama_forward(context, tokens + n_past, chunks[i], n_past, NULL, NULL, err);

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MAX_LAYERS = 1024, MAX_WIDTH = 1 << 20, MAX_VOCAB = 1 << 24, MAX_HEADS = 4096, MAX_HEAD_DIM = 256 };
+enum { MAX_WIDTH = 1 << 20, MAX_VOCAB = 1 << 24, MAX_HEADS = 4096, MAX_HEAD_DIM = 256 };
 
 static pum_status check_heads(const char *path, const llama_config *c, pum_error *err) {
     if (c->n_head_kv == 0 || c->n_head % c->n_head_kv != 0)
@@ -86,7 +86,7 @@ pum_status llama_config_read(const gguf *file, llama_config *config, pum_error *
     llama_config c = {.norm_eps = 1e-5f};
     uint32_t n_experts = 0, value_length = 0;
     const int_key keys[] = {
-        {"llama.embedding_length", MAX_WIDTH, &c.n_embd, true},     {"llama.block_count", MAX_LAYERS, &c.n_layer, true},
+        {"llama.embedding_length", MAX_WIDTH, &c.n_embd, true},     {"llama.block_count", LLAMA_MAX_LAYERS, &c.n_layer, true},
         {"llama.attention.head_count", MAX_HEADS, &c.n_head, true}, {"llama.feed_forward_length", MAX_WIDTH, &c.n_ff, true},
         {"llama.context_length", INT32_MAX, &c.n_ctx_train, true},
     };

@@ -4,6 +4,8 @@
 
 #include "gguf/gguf.h"
 
+enum { LLAMA_MAX_LAYERS = 1024 };
+
 typedef struct llama_config {
     uint32_t n_embd, n_layer, n_head, n_head_kv, head_dim, n_ff, n_vocab;
     uint32_t n_ctx_train;

@@ -4,7 +4,8 @@
 
 #include "llama/weights.h"
 
-/// The device state of one timeline: KV cache, activations, rope table. The weights must outlive it. One thread at a time.
+/// The device state of one timeline: KV cache, activations, rope table, on each stage of the model. The weights must outlive it.
+/// One thread at a time.
 typedef struct llama_context llama_context;
 
 /// What of a context is the caller's choice.
@@ -19,11 +20,16 @@ typedef struct llama_context_plan {
     uint64_t kv_bytes, scratch_bytes;
 } llama_context_plan;
 
-/// Device memory as llama_plan_context says. Errors also PUM_ERR_UNSUPPORTED.
-pum_status llama_context_create(op_kernels *kernels, const llama_weights *weights, llama_context_shape shape,
+/// Device memory as llama_plan_context says. place: NULL, all in the devices' own. Errors also PUM_ERR_UNSUPPORTED.
+pum_status llama_context_create(const llama_weights *weights, llama_context_shape shape, const llama_context_place *place,
                                 llama_context **context, pum_error *err);
 void llama_context_destroy(llama_context **context);
-llama_context_plan llama_plan_context(const vk_caps *caps, const llama_config *config, llama_context_shape shape);
+/// What a stage of so many layers takes; the head's part is the last one's, and what crosses from one to the next counts for
+/// both.
+llama_context_plan llama_plan_context(const vk_caps *caps, const llama_config *config, llama_context_shape shape,
+                                      const llama_stage_place *stage);
+/// Layers that have their weights or their K and V in the host's memory now.
+uint32_t llama_layers_in_host(const llama_context *context);
 /// The chunk that is used when none is asked for.
 uint32_t llama_default_chunk(uint32_t n_ctx);
 
@@ -41,7 +47,7 @@ pum_status llama_measure(llama_context *context, const int32_t *tokens, uint32_t
 pum_status llama_logits(llama_context *context, uint32_t first_row, uint32_t n_rows, float *logits, atomic_bool *abort,
                         pum_error *err);
 
-/// Dispatches and barriers of the last llama_forward.
+/// Dispatches and barriers of the last llama_forward, on all devices.
 op_frame_counts llama_counts(const llama_context *context);
 
 #endif

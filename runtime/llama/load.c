@@ -54,7 +54,7 @@ static bool advance(loader *l, cursor *at, run *r) {
     bool found = false;
     while (!found && l->status == PUM_OK && at->slot < llama_n_slots(config)) {
         *r = (run){.slot = llama_slot(config, l->weights, at->slot), .row = at->row};
-        l->status = llama_slot_find(l->file, &r->slot, &r->tensor, &l->error);
+        l->status = llama_slot_source(l->file, l->weights, &r->slot, &r->tensor, &l->error);
         if (l->status != PUM_OK) break;
         found = r->tensor != NULL;
         uint64_t row_bytes = found ? r->tensor->n_bytes / r->slot.n_rows : 0;
@@ -89,7 +89,7 @@ static pum_status send_vector(llama_weights *w, int lane, const run *r, pum_erro
     float *values = malloc(r->slot.n_cols * sizeof *values);
     if (!values) return pum_fail_memory(err, r->slot.name, r->slot.n_cols * sizeof *values);
     r->tensor->type->expand(r->tensor->data, r->slot.n_cols / r->tensor->type->block_values, values);
-    pum_status status = op_memory_send(w->memory, lane, r->slot.tensor, 0, 1, values, err);
+    pum_status status = op_memory_send(llama_slot_stage(w, &r->slot)->memory, lane, r->slot.tensor, 0, 1, values, err);
     free(values);
     return status;
 }
@@ -97,7 +97,8 @@ static pum_status send_vector(llama_weights *w, int lane, const run *r, pum_erro
 static pum_status send_rows(llama_weights *w, int lane, const run *r, pum_error *err) {
     uint32_t first_row;
     const op_tensor *matrix = llama_slot_matrix(&r->slot, &first_row);
-    return op_memory_send(w->memory, lane, matrix, first_row + r->row, r->n_rows, r->tensor->data + r->offset, err);
+    return op_memory_send(llama_slot_stage(w, &r->slot)->memory, lane, matrix, first_row + r->row, r->n_rows,
+                          r->tensor->data + r->offset, err);
 }
 
 static void finish(loader *l, const run *r, pum_status status, const pum_error *err) {
@@ -142,7 +143,11 @@ static void stop(loader *l) {
 
 pum_status llama_load_tensors(llama_weights *weights, const gguf *file, const llama_load_params *params, pum_error *err) {
     uint64_t total = 0;
-    for (int t = 0; t < gguf_n_tensors(file); t++) total += gguf_tensor_at(file, t)->n_bytes;
+    const gguf_tensor *t;
+    for (uint32_t i = 0; i < llama_n_slots(&weights->config); i++) {
+        llama_tensor_slot slot = llama_slot(&weights->config, NULL, i);
+        if (llama_slot_source(file, weights, &slot, &t, NULL) == PUM_OK && t) total += t->n_bytes;
+    }
     loader l = {.weights = weights, .file = file, .lock = PTHREAD_MUTEX_INITIALIZER};
     worker workers[OP_MEMORY_LANES];
     int n = 0, wanted = threads_wanted(0, OP_MEMORY_LANES);

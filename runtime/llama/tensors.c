@@ -63,18 +63,23 @@ llama_tensor_slot llama_slot(const llama_config *config, llama_weights *weights,
     const row *r;
     char *base = (char *)weights;
     uint32_t layer = 0;
+    llama_part part = LLAMA_EMBEDDING;
     if (index < N_HEAD_ROWS) {
         r = &head_rows[index];
     } else if ((index -= N_HEAD_ROWS) < config->n_layer * N_LAYER_ROWS) {
         layer = index / N_LAYER_ROWS;
+        part = LLAMA_LAYER;
         r = &layer_rows[index % N_LAYER_ROWS];
         base = weights ? (char *)&weights->layers[layer] : NULL;
     } else {
         r = &tail_rows[index - config->n_layer * N_LAYER_ROWS];
+        part = LLAMA_HEAD;
     }
     llama_tensor_slot slot = {
         .n_rows = dim_of(config, r->n_rows),
         .n_cols = dim_of(config, r->n_cols),
+        .part = part,
+        .layer = layer,
         .is_vector = r->n_rows == ONE,
         .optional = r->optional,
         .tensor = base && !r->stacked ? (op_tensor *)(void *)(base + r->offset) : NULL,
@@ -126,4 +131,19 @@ pum_status llama_slot_find(const gguf *file, const llama_tensor_slot *slot, cons
                         "%s: %s: the type %s %s cannot be used yet; choose a file in Q4_0, Q4_1, Q8_0, Q4_K or Q6_K",
                         gguf_path(file), slot->name, t->type->name, got);
     return PUM_OK;
+}
+
+llama_stage *llama_slot_stage(llama_weights *w, const llama_tensor_slot *slot) {
+    if (slot->part == LLAMA_HEAD) return &w->stages[w->n_stages - 1];
+    llama_stage *s = w->stages;
+    while (slot->part == LLAMA_LAYER && slot->layer >= s->place.first_layer + s->place.n_layer) s++;
+    return s;
+}
+
+pum_status llama_slot_source(const gguf *file, const llama_weights *w, const llama_tensor_slot *slot, const gguf_tensor **tensor,
+                             pum_error *err) {
+    pum_status status = llama_slot_find(file, slot, tensor, err);
+    if (status != PUM_OK || *tensor || w->n_stages == 1) return status;
+    llama_tensor_slot embedding = llama_slot(&w->config, NULL, 0);
+    return llama_slot_find(file, &embedding, tensor, err);
 }

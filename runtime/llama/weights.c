@@ -13,17 +13,31 @@ static const char CANNOT_BE_LLAMA[] =
 
 /* ---- what both ways of making weights share */
 
-static pum_status weights_create(op_kernels *kernels, const llama_config *config, uint64_t total_bytes, llama_weights **weights,
-                                 pum_error *err) {
+/* A stage takes what is planned for it, and the own memory of its device or the host's for each part of it. */
+static pum_status open_stage(llama_weights *w, uint32_t index, op_kernels *kernels, const llama_stage_place *place,
+                             pum_error *err) {
+    llama_stage *s = &w->stages[index];
+    s->kernels = kernels;
+    s->place = *place;
+    w->device_bytes += place->device_bytes + place->host_bytes;
+    pum_status status = op_memory_create(kernels, place->device_bytes, "weights", &s->memory, err);
+    if (status == PUM_OK && place->host_bytes) status = op_memory_add_host(s->memory, place->host_bytes, err);
+    return status;
+}
+
+static pum_status weights_create(op_kernels *const *kernels, const llama_placement *placement, const llama_config *config,
+                                 llama_weights **weights, pum_error *err) {
     llama_weights *w = calloc(1, sizeof *w);
     if (!w) return pum_fail_memory(err, "the model", sizeof *w);
     w->config = *config;
-    w->device_bytes = total_bytes;
+    w->n_stages = placement->n_stages;
     w->layers = arena_alloc(&w->arena, config->n_layer, sizeof *w->layers);
     w->rope_frequencies = arena_alloc(&w->arena, config->n_rot / 2, sizeof *w->rope_frequencies);
     pum_status status = w->layers && w->rope_frequencies
-                            ? op_memory_create(kernels, total_bytes, "weights", &w->memory, err)
+                            ? PUM_OK
                             : pum_fail_memory(err, "the table of layers", config->n_layer * sizeof *w->layers);
+    for (uint32_t i = 0; i < w->n_stages && status == PUM_OK; i++)
+        status = open_stage(w, i, kernels[i], &placement->stages[i], err);
     if (status != PUM_OK) llama_weights_destroy(&w);
     // arXiv:2104.09864: theta_i = base^(-2i / n_rot)
     for (uint32_t i = 0; w && i < config->n_rot / 2; i++)
@@ -35,15 +49,37 @@ static pum_status weights_create(op_kernels *kernels, const llama_config *config
 void llama_weights_destroy(llama_weights **weights) {
     llama_weights *w = *weights;
     if (!w) return;
-    op_memory_destroy(&w->memory);
+    for (uint32_t i = 0; i < w->n_stages; i++) op_memory_destroy(&w->stages[i].memory);
     arena_free(&w->arena);
     free(w);
     *weights = NULL;
 }
 
+static pum_status all_sent(llama_weights *w, pum_error *err) {
+    pum_status status = PUM_OK;
+    for (uint32_t i = 0; i < w->n_stages; i++) {
+        pum_status sent = op_memory_sent(w->stages[i].memory, status == PUM_OK ? err : NULL);
+        if (status == PUM_OK) status = sent;
+    }
+    return status;
+}
+
 static void note_host_bytes(llama_weights *w, uint64_t more) {
-    uint64_t now = op_memory_host_bytes(w->memory) + w->arena.n_bytes + more;
+    uint64_t now = w->arena.n_bytes + more;
+    for (uint32_t i = 0; i < w->n_stages; i++) now += op_memory_host_bytes(w->stages[i].memory);
     if (now > w->host_bytes) w->host_bytes = now;
+}
+
+static bool planned_in_host(const llama_stage_place *place, const llama_tensor_slot *slot) {
+    switch (slot->part) {
+    case LLAMA_EMBEDDING:
+        return place->embedding_in_host;
+    case LLAMA_LAYER:
+        return slot->layer >= place->first_layer + place->n_layer - place->n_in_host;
+    case LLAMA_HEAD:
+        return place->head_in_host;
+    }
+    return false;
 }
 
 /* How many rows from a slot on are one matrix: what follows it in its stack is of the same type. file: NULL, all of one type. */
@@ -68,7 +104,9 @@ static pum_status place_slot(llama_weights *w, const gguf *file, uint32_t index,
         tensor = &slot.stack->parts[slot.stack->n_parts++];
         n_rows = rows_of_one_type(&w->config, file, index, type);
     }
-    return op_memory_tensor(w->memory, slot.is_vector ? TENSOR_F32 : type, n_rows, slot.n_cols, tensor, err);
+    const llama_stage *stage = llama_slot_stage(w, &slot);
+    op_memory_in_host(stage->memory, planned_in_host(&stage->place, &slot));
+    return op_memory_tensor(stage->memory, slot.is_vector ? TENSOR_F32 : type, n_rows, slot.n_cols, tensor, err);
 }
 
 /* ---- from a file */
@@ -78,7 +116,7 @@ static pum_status place_file(llama_weights *w, const gguf *file, pum_error *err)
     for (uint32_t i = 0; i < llama_n_slots(&w->config) && status == PUM_OK; i++) {
         llama_tensor_slot slot = llama_slot(&w->config, w, i);
         const gguf_tensor *t;
-        status = llama_slot_find(file, &slot, &t, err);
+        status = llama_slot_source(file, w, &slot, &t, err);
         if (status == PUM_OK && t) status = place_slot(w, file, i, t->type->type, err);
     }
     return status;
@@ -122,42 +160,70 @@ static pum_status check_no_others(const gguf *file, const llama_config *config, 
     return PUM_OK;
 }
 
-pum_status llama_weights_plan(const gguf *file, const llama_config *config, uint64_t max_range, uint64_t *n_bytes,
-                              pum_error *err) {
-    uint64_t total = 0;
+/* Adds what a slot's tensor takes. */
+static void add_size(llama_sizes *sizes, const llama_tensor_slot *slot, tensor_type type, uint64_t max_range) {
+    uint64_t *part = slot->part == LLAMA_EMBEDDING ? &sizes->embedding
+                     : slot->part == LLAMA_HEAD    ? &sizes->head
+                                                   : &sizes->layers[slot->layer];
+    *part += op_layout_bytes(slot->is_vector ? TENSOR_F32 : type, slot->n_rows, slot->n_cols, max_range);
+}
+
+pum_status llama_weights_sizes(const gguf *file, const llama_config *config, uint64_t max_range, llama_sizes *sizes,
+                               pum_error *err) {
+    *sizes = (llama_sizes){0};
     for (uint32_t i = 0; i < llama_n_slots(config); i++) {
         llama_tensor_slot slot = llama_slot(config, NULL, i);
         const gguf_tensor *t;
         pum_status status = llama_slot_find(file, &slot, &t, err);
         if (status != PUM_OK) return status;
-        if (t) total += op_layout_bytes(slot.is_vector ? TENSOR_F32 : t->type->type, slot.n_rows, slot.n_cols, max_range);
+        if (t) add_size(sizes, &slot, t->type->type, max_range);
+        if (slot.part == LLAMA_HEAD && !t) sizes->tied = true;
     }
-    *n_bytes = total;
     return check_no_others(file, config, err);
 }
 
-/* All tensors have their place: their kernels can be made while their numbers are on the way. */
-static void placed(op_kernels *kernels, llama_weights *w) {
-    w->tied = w->output.n_rows == 0;
-    if (w->tied) w->output = w->token_embd;
-    llama_prepare(kernels, w);
+static tensor_type random_type(tensor_type type, const llama_tensor_slot *slot) {
+    return slot->is_vector ? TENSOR_F32 : gguf_type_for_rows(tensor_type_find(type), slot->n_cols)->type;
 }
 
-pum_status llama_weights_load(op_kernels *kernels, const gguf *file, const llama_config *config, const llama_load_params *params,
-                              llama_weights **weights, pum_error *err) {
+llama_sizes llama_random_sizes(const llama_config *config, tensor_type type, uint64_t max_range) {
+    llama_sizes sizes = {0};
+    for (uint32_t i = 0; i < llama_n_slots(config); i++) {
+        llama_tensor_slot slot = llama_slot(config, NULL, i);
+        add_size(&sizes, &slot, random_type(type, &slot), max_range);
+    }
+    return sizes;
+}
+
+uint64_t llama_sizes_total(const llama_config *config, const llama_sizes *sizes) {
+    uint64_t n_bytes = sizes->embedding + sizes->head;
+    for (uint32_t il = 0; il < config->n_layer; il++) n_bytes += sizes->layers[il];
+    return n_bytes;
+}
+
+/* All tensors have their place: their kernels can be made while their numbers are on the way. */
+static void placed(llama_weights *w) {
+    w->tied = w->output.n_rows == 0;
+    if (w->tied) w->output = w->token_embd;
+    llama_prepare(w);
+}
+
+pum_status llama_weights_load(op_kernels *const *kernels, const llama_placement *placement, const gguf *file,
+                              const llama_config *config, const llama_load_params *params, llama_weights **weights,
+                              pum_error *err) {
     *weights = NULL;
-    uint64_t total;
-    uint64_t max_range = op_kernels_device(kernels)->caps.max_storage_range;
-    pum_status status = llama_weights_plan(file, config, max_range, &total, err);
+    llama_sizes sizes;
+    pum_status status = llama_weights_sizes(file, config, op_kernels_device(kernels[0])->caps.max_storage_range, &sizes, err);
     if (status != PUM_OK) return status;
+    llama_placement at_once = llama_place_at_once(config, &sizes);
     llama_weights *w = NULL;
-    if ((status = weights_create(kernels, config, total, &w, err)) != PUM_OK) return status;
+    if ((status = weights_create(kernels, placement ? placement : &at_once, config, &w, err)) != PUM_OK) return status;
     status = load_rope_factors(w, file, err);
     if (status == PUM_OK) status = place_file(w, file, err);
-    if (status == PUM_OK) placed(kernels, w);
+    if (status == PUM_OK) placed(w);
     if (status == PUM_OK) status = llama_load_tensors(w, file, params, err);
     note_host_bytes(w, 0); // no lane has given its staging back yet
-    pum_status sent = op_memory_sent(w->memory, status == PUM_OK ? err : NULL);
+    pum_status sent = all_sent(w, status == PUM_OK ? err : NULL);
     if (status == PUM_OK) status = sent;
     if (status != PUM_OK) llama_weights_destroy(&w);
     *weights = w;
@@ -182,7 +248,7 @@ static pum_status random_vector(llama_weights *w, const llama_tensor_slot *slot,
     float *ones = malloc(slot->n_cols * sizeof *ones);
     if (!ones) return pum_fail_memory(err, slot->name, slot->n_cols * sizeof *ones);
     for (uint32_t i = 0; i < slot->n_cols; i++) ones[i] = 1;
-    pum_status status = op_memory_send(w->memory, 0, slot->tensor, 0, 1, ones, err);
+    pum_status status = op_memory_send(llama_slot_stage(w, slot)->memory, 0, slot->tensor, 0, 1, ones, err);
     free(ones);
     return status;
 }
@@ -202,7 +268,7 @@ static pum_status random_matrix(llama_weights *w, const llama_tensor_slot *slot,
     for (uint32_t row = 0; row < slot->n_rows && status == PUM_OK; row += step) {
         uint32_t n = slot->n_rows - row < step ? slot->n_rows - row : step;
         gguf_random_blocks(type, sigma, random, blocks, n * blocks_per_row);
-        status = op_memory_send(w->memory, 0, tensor, first_row + row, n, blocks, err);
+        status = op_memory_send(llama_slot_stage(w, slot)->memory, 0, tensor, first_row + row, n, blocks, err);
         if (status == PUM_OK) status = report(p, n * row_bytes, err);
         note_host_bytes(w, step * row_bytes);
     }
@@ -210,30 +276,31 @@ static pum_status random_matrix(llama_weights *w, const llama_tensor_slot *slot,
     return status;
 }
 
-pum_status llama_weights_random(op_kernels *kernels, const llama_config *config, tensor_type type, uint64_t seed,
-                                const llama_load_params *params, llama_weights **weights, pum_error *err) {
+pum_status llama_weights_random(op_kernels *const *kernels, const llama_placement *placement, const llama_config *config,
+                                tensor_type type, uint64_t seed, const llama_load_params *params, llama_weights **weights,
+                                pum_error *err) {
     *weights = NULL;
     if (!op_layout_supports(type))
         return pum_fail(err, PUM_ERR_UNSUPPORTED, "random weights: the type cannot be used on the device yet");
     const tensor_type_info *info = tensor_type_find(type);
-    uint64_t max_range = op_kernels_device(kernels)->caps.max_storage_range, total = 0;
     progress p = {.params = params};
     for (uint32_t i = 0; i < llama_n_slots(config); i++) {
         llama_tensor_slot slot = llama_slot(config, NULL, i);
-        const tensor_type_info *t = slot.is_vector ? tensor_type_find(TENSOR_F32) : gguf_type_for_rows(info, slot.n_cols);
-        total += op_layout_bytes(t->type, slot.n_rows, slot.n_cols, max_range);
+        const tensor_type_info *t = tensor_type_find(random_type(type, &slot));
         if (!slot.is_vector) p.total += (uint64_t)slot.n_rows * (slot.n_cols / t->block_values) * t->block_bytes;
     }
+    llama_sizes sizes = llama_random_sizes(config, type, op_kernels_device(kernels[0])->caps.max_storage_range);
+    llama_placement at_once = llama_place_at_once(config, &sizes);
     llama_weights *w = NULL;
-    pum_status status = weights_create(kernels, config, total, &w, err);
+    pum_status status = weights_create(kernels, placement ? placement : &at_once, config, &w, err);
     for (uint32_t i = 0; i < llama_n_slots(config) && status == PUM_OK; i++)
         status = place_slot(w, NULL, i, gguf_type_for_rows(info, llama_slot(config, NULL, i).n_cols)->type, err);
-    if (status == PUM_OK) placed(kernels, w);
+    if (status == PUM_OK) placed(w);
     for (uint32_t i = 0; i < llama_n_slots(config) && status == PUM_OK; i++) {
         llama_tensor_slot slot = llama_slot(config, w, i);
         status = slot.is_vector ? random_vector(w, &slot, err) : random_matrix(w, &slot, info, &seed, &p, err);
     }
-    if (status == PUM_OK) status = op_memory_sent(w->memory, err);
+    if (status == PUM_OK) status = all_sent(w, err);
     if (status != PUM_OK) {
         llama_weights_destroy(&w);
         return status;
@@ -243,6 +310,16 @@ pum_status llama_weights_random(op_kernels *kernels, const llama_config *config,
 }
 
 /* ---- figures */
+
+bool llama_layer_in_host(const llama_weights *w, uint32_t layer) {
+    const llama_layer *l = &w->layers[layer];
+    const op_tensor *tensors[] = {&l->attn_norm, &l->attn_output, &l->ffn_norm, &l->ffn_gate, &l->ffn_up, &l->ffn_down};
+    for (size_t i = 0; i < sizeof tensors / sizeof *tensors; i++)
+        if (op_tensor_in_host(tensors[i])) return true;
+    for (uint32_t i = 0; i < l->attn_qkv.n_parts; i++)
+        if (op_tensor_in_host(&l->attn_qkv.parts[i])) return true;
+    return false;
+}
 
 static uint64_t read_bytes(const op_tensor *t) { return op_layout_read_bytes(t->type, t->n_rows, t->n_cols); }
 

@@ -11,7 +11,9 @@ static const uint64_t MAX_BLOCK_BYTES = 256u << 20;
 struct op_memory {
     op_kernels *kernels;
     vk_device *device;
-    vk_pool *pool;
+    vk_pool *pool, *host_pool; ///< host_pool: or NULL
+    vk_pool *current;          ///< one of them
+    const char *what;
     vk_upload *lanes[OP_MEMORY_LANES]; ///< made at the first use, gone after op_memory_sent
     arena arena;
 };
@@ -20,30 +22,45 @@ static uint64_t align_up(uint64_t n, uint64_t to) { return (n + to - 1) / to * t
 /* Spans are aligned to 256 (vk_pool_take); no device asks for more (Vulkan's limit of the limit). */
 static uint64_t spanned(uint64_t n_bytes) { return align_up(n_bytes, 256); }
 
+/* Blocks that together are just what is planned (vk_pool_expect): nothing is taken that the plan did not say. */
+static uint64_t block_bytes_of(const vk_caps *caps, uint64_t total_bytes) {
+    uint64_t most = MAX_BLOCK_BYTES < caps->max_allocation_bytes ? MAX_BLOCK_BYTES : caps->max_allocation_bytes;
+    uint64_t n_blocks = (total_bytes + most - 1) / most;
+    return n_blocks > 1 ? most : spanned(total_bytes ? total_bytes : 1);
+}
+
 pum_status op_memory_create(op_kernels *kernels, uint64_t total_bytes, const char *what, op_memory **memory, pum_error *err) {
     *memory = NULL;
     op_memory *m = calloc(1, sizeof *m);
     if (!m) return pum_fail_memory(err, what, sizeof *m);
     m->kernels = kernels;
     m->device = op_kernels_device(kernels);
-    // Equal blocks that together are just what is planned: nothing is taken that the plan did not say.
-    uint64_t most =
-        MAX_BLOCK_BYTES < m->device->caps.max_allocation_bytes ? MAX_BLOCK_BYTES : m->device->caps.max_allocation_bytes;
-    uint64_t n_blocks = (total_bytes + most - 1) / most;
-    uint64_t block_bytes = n_blocks > 1 ? most : spanned(total_bytes ? total_bytes : 1);
-    pum_status status = vk_pool_create(m->device, block_bytes, what, &m->pool, err);
+    m->what = what;
+    pum_status status = vk_pool_create(m->device, block_bytes_of(&m->device->caps, total_bytes), what, &m->pool, err);
     if (status != PUM_OK) {
         free(m);
         return status;
     }
+    if (total_bytes) vk_pool_expect(m->pool, spanned(total_bytes));
+    m->current = m->pool;
     *memory = m;
     return PUM_OK;
 }
+
+pum_status op_memory_add_host(op_memory *m, uint64_t total_bytes, pum_error *err) {
+    pum_status status =
+        vk_pool_create_in_host(m->device, block_bytes_of(&m->device->caps, total_bytes), m->what, &m->host_pool, err);
+    if (status == PUM_OK) vk_pool_expect(m->host_pool, spanned(total_bytes));
+    return status;
+}
+
+void op_memory_in_host(op_memory *m, bool in_host) { m->current = in_host && m->host_pool ? m->host_pool : m->pool; }
 
 void op_memory_destroy(op_memory **memory) {
     op_memory *m = *memory;
     if (!m) return;
     for (int i = 0; i < OP_MEMORY_LANES; i++) vk_upload_destroy(&m->lanes[i]);
+    vk_pool_destroy(&m->host_pool);
     vk_pool_destroy(&m->pool);
     arena_free(&m->arena);
     free(m);
@@ -51,7 +68,7 @@ void op_memory_destroy(op_memory **memory) {
 }
 
 pum_status op_memory_tensor(op_memory *m, tensor_type type, uint32_t n_rows, uint32_t n_cols, op_tensor *tensor, pum_error *err) {
-    return op_tensor_create(m->pool, &m->arena, m->device->caps.max_storage_range, type, n_rows, n_cols, tensor, err);
+    return op_tensor_create(m->current, &m->arena, m->device->caps.max_storage_range, type, n_rows, n_cols, tensor, err);
 }
 
 static pum_status need_lane(op_memory *m, int lane, pum_error *err) {
@@ -92,12 +109,28 @@ static pum_status take(op_memory *m, const char *what, uint64_t n_bytes, vk_span
                         "%s: needs %" PRIu64 " bytes in one binding, the device allows %" PRIu64
                         "; use a smaller context (--ctx) or prefill chunk",
                         what, n_bytes, most);
-    return vk_pool_take(m->pool, n_bytes, span, err);
+    return vk_pool_take(m->current, n_bytes, span, err);
 }
 
 pum_status op_memory_rows(op_memory *m, uint32_t n_rows, uint32_t n_cols, op_rows *rows, pum_error *err) {
     *rows = (op_rows){.n_rows = n_rows, .n_cols = n_cols};
     return take(m, "activations", (uint64_t)n_rows * n_cols * sizeof(float), &rows->span, err);
+}
+
+/* ---- where it is */
+
+static bool in_host(vk_span span) { return span.buffer && span.buffer->in_host; }
+
+bool op_tensor_in_host(const op_tensor *t) {
+    for (uint32_t i = 0; i < t->n_slices; i++)
+        if (in_host(t->slices[i].span)) return true;
+    return false;
+}
+
+bool op_kv_in_host(const op_kv *kv) {
+    for (uint32_t i = 0; i < kv->n_slices; i++)
+        if (in_host(kv->k[i]) || in_host(kv->v[i])) return true;
+    return false;
 }
 
 op_rows op_rows_view(op_rows rows, uint32_t first_row, uint32_t n_rows) {
@@ -203,8 +236,17 @@ void op_host_destroy(op_kernels *kernels, op_host *host) { vk_buffer_destroy(op_
 
 vk_span op_host_span(const op_host *host, uint64_t offset, uint64_t n_bytes) { return (vk_span){&host->buffer, offset, n_bytes}; }
 
-void op_read(op_frame *f, op_rows rows, const op_host *host) {
+static vk_span span_of(op_rows rows) {
     uint64_t row_bytes = (uint64_t)rows.n_cols * sizeof(float);
-    vk_span src = {rows.span.buffer, rows.span.offset + rows.first_row * row_bytes, rows.n_rows * row_bytes};
+    return (vk_span){rows.span.buffer, rows.span.offset + rows.first_row * row_bytes, rows.n_rows * row_bytes};
+}
+
+void op_read(op_frame *f, op_rows rows, const op_host *host) {
+    vk_span src = span_of(rows);
     op_frame_copy(f, src, op_host_span(host, 0, src.n_bytes));
+}
+
+void op_write(op_frame *f, const op_host *host, op_rows rows) {
+    vk_span dst = span_of(rows);
+    op_frame_copy(f, op_host_span(host, 0, dst.n_bytes), dst);
 }

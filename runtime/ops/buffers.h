@@ -13,6 +13,10 @@ typedef struct op_memory op_memory;
 /// total_bytes: what the owner plans to take (a sum of the op_*_bytes below), so that the blocks fit.
 pum_status op_memory_create(op_kernels *kernels, uint64_t total_bytes, const char *what, op_memory **memory, pum_error *err);
 void op_memory_destroy(op_memory **memory);
+/// Room in the host's memory that the device reads, for what the device's own has none: as total_bytes of op_memory_create.
+pum_status op_memory_add_host(op_memory *memory, uint64_t total_bytes, pum_error *err);
+/// Whether what is taken from now on is of the host's memory; false at the start.
+void op_memory_in_host(op_memory *memory, bool in_host);
 
 /// Room for a matrix; its weights come through op_memory_send.
 pum_status op_memory_tensor(op_memory *memory, tensor_type type, uint32_t n_rows, uint32_t n_cols, op_tensor *tensor,
@@ -55,6 +59,13 @@ vk_span op_host_span(const op_host *host, uint64_t offset, uint64_t n_bytes);
 
 /// Copies rows to host-visible memory, starting at its first byte.
 void op_read(op_frame *f, op_rows rows, const op_host *host);
+
+/// The other way.
+void op_write(op_frame *f, const op_host *host, op_rows rows);
+
+/// Whether a part of it is in the host's memory, by plan or because the device gave none.
+bool op_tensor_in_host(const op_tensor *tensor);
+bool op_kv_in_host(const op_kv *kv);
 
 /// A view of some rows.
 op_rows op_rows_view(op_rows rows, uint32_t first_row, uint32_t n_rows);

@@ -88,5 +88,7 @@ enum { OP_SAMPLE_SCRATCH_BYTES = 16384 };
 
 /// The device's best: reads span once and again, multiplies; see pum_device_measure_peaks.
 pum_status op_measure_peaks(op_kernels *kernels, pum_device_peaks *peaks, pum_error *err);
+/// How fast it reads its own memory and the host's, in 10^9 bytes per second; 0: there is none, or none free. Less than a second.
+pum_status op_measure_reads(op_kernels *kernels, double *device_gb_per_s, double *host_gb_per_s, pum_error *err);
 
 #endif

@@ -391,25 +391,53 @@ int vk_compute_family(VkPhysicalDevice physical, uint32_t *timestamp_bits) {
     return best;
 }
 
-void vk_caps_memory(VkPhysicalDevice physical, bool budget, uint64_t *memory_bytes, uint64_t *available_bytes,
-                    bool *budget_known) {
+/* ---- memory */
+
+/* index: -1: none. */
+static vk_heap heap_at(VkPhysicalDevice physical, bool budget, int index) {
+    if (index < 0) return (vk_heap){0};
     VkPhysicalDeviceMemoryBudgetPropertiesEXT b = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_BUDGET_PROPERTIES_EXT};
     VkPhysicalDeviceMemoryProperties2 m = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MEMORY_PROPERTIES_2,
                                            .pNext = budget ? &b : NULL};
     vkGetPhysicalDeviceMemoryProperties2(physical, &m);
+    vk_heap heap = {.index = (uint32_t)index, .size_bytes = m.memoryProperties.memoryHeaps[index].size};
+    heap.budget_known = budget && b.heapBudget[index] > 0;
+    uint64_t free_bytes = b.heapBudget[index] > b.heapUsage[index] ? b.heapBudget[index] - b.heapUsage[index] : 0;
+    heap.free_bytes = heap.budget_known ? free_bytes : heap.size_bytes;
+    return heap;
+}
+
+vk_heap vk_caps_device_heap(VkPhysicalDevice physical, bool budget) {
+    VkPhysicalDeviceMemoryProperties m;
+    vkGetPhysicalDeviceMemoryProperties(physical, &m);
     uint32_t best = 0;
     uint64_t most = 0;
-    for (uint32_t h = 0; h < m.memoryProperties.memoryHeapCount; h++) {
-        const VkMemoryHeap *heap = &m.memoryProperties.memoryHeaps[h];
-        if ((heap->flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) && heap->size > most) {
-            most = heap->size;
-            best = h;
-        }
+    for (uint32_t h = 0; h < m.memoryHeapCount; h++) {
+        if (!(m.memoryHeaps[h].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT) || m.memoryHeaps[h].size <= most) continue;
+        most = m.memoryHeaps[h].size;
+        best = h;
     }
-    *memory_bytes = most;
-    *budget_known = budget && b.heapBudget[best] > 0;
-    uint64_t free_bytes = b.heapBudget[best] > b.heapUsage[best] ? b.heapBudget[best] - b.heapUsage[best] : 0;
-    *available_bytes = *budget_known ? free_bytes : most;
+    return heap_at(physical, budget, (int)best);
+}
+
+int vk_host_memory_type(const VkPhysicalDeviceMemoryProperties *memory, uint32_t allowed) {
+    const VkMemoryPropertyFlags wanted = VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
+    int found = -1;
+    for (uint32_t i = 0; i < memory->memoryTypeCount; i++) {
+        VkMemoryPropertyFlags flags = memory->memoryTypes[i].propertyFlags;
+        bool local = memory->memoryHeaps[memory->memoryTypes[i].heapIndex].flags & VK_MEMORY_HEAP_DEVICE_LOCAL_BIT;
+        if (!(allowed >> i & 1) || (flags & wanted) != wanted || local) continue;
+        if (!(flags & VK_MEMORY_PROPERTY_HOST_CACHED_BIT)) return (int)i;
+        if (found < 0) found = (int)i;
+    }
+    return found;
+}
+
+vk_heap vk_caps_host_heap(VkPhysicalDevice physical, bool budget) {
+    VkPhysicalDeviceMemoryProperties m;
+    vkGetPhysicalDeviceMemoryProperties(physical, &m);
+    int type = vk_host_memory_type(&m, ~0u);
+    return heap_at(physical, budget, type < 0 ? -1 : (int)m.memoryTypes[type].heapIndex);
 }
 
 void vk_vendor_name(uint32_t vendor_id, char name[32]) {

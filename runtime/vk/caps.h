@@ -76,11 +76,21 @@ vk_flexible_coopmat vk_choose_coopmat2_f16(const vk_flexible_matrix_row *rows, u
 /// The index of the best compute queue family, or -1: one that has no graphics, if there is such a one. *timestamp_bits: how many
 /// bits of its timestamps count, 0 when it has none.
 int vk_compute_family(VkPhysicalDevice physical, uint32_t *timestamp_bits);
-/// Size of the largest device-local heap, and how much of it is free as far as the driver tells (else its size).
-void vk_caps_memory(VkPhysicalDevice physical, bool budget, uint64_t *memory_bytes, uint64_t *available_bytes,
-                    bool *budget_known);
 /// All of them as lines "name: value", to be freed with free(); NULL without memory.
 char *vk_caps_text(const vk_caps *caps);
+/// A heap of a device, and how much of it is free as far as the driver tells (else its size).
+typedef struct vk_heap {
+    uint32_t index;
+    uint64_t size_bytes, free_bytes;
+    bool budget_known; ///< the driver tells
+} vk_heap;
+/// The largest device-local heap. budget: VK_EXT_memory_budget is there.
+vk_heap vk_caps_device_heap(VkPhysicalDevice physical, bool budget);
+/// The heap of what VK_USE_HOST takes. size_bytes 0: the device has no memory but its own.
+vk_heap vk_caps_host_heap(VkPhysicalDevice physical, bool budget);
+/// The memory type of VK_USE_HOST among those allowed, or -1: host-visible and not the device's own, if it can be not cached by
+/// the host, whose caches the device would have to ask at each read.
+int vk_host_memory_type(const VkPhysicalDeviceMemoryProperties *memory, uint32_t allowed);
 /// "AMD", "NVIDIA", …, or the id in hex.
 void vk_vendor_name(uint32_t vendor_id, char name[32]);
 

@@ -74,9 +74,7 @@ static pum_status look_at(candidate *c, pum_error *err) {
         return PUM_OK;
     }
     c->unusable = why_unusable(c);
-    uint64_t available;
-    bool known;
-    if (!c->unusable) vk_caps_memory(c->physical, false, &c->memory_bytes, &available, &known);
+    if (!c->unusable) c->memory_bytes = vk_caps_device_heap(c->physical, false).size_bytes;
     return PUM_OK;
 }
 
@@ -113,20 +111,31 @@ static uint64_t host_available_bytes(void) {
     return kib * 1024;
 }
 
+static uint64_t at_most(uint64_t n, uint64_t most) { return n < most ? n : most; }
+
 /* taken: what this program has already taken, for drivers that do not count. */
-static uint64_t free_memory(VkPhysicalDevice physical, const vk_caps *caps, uint64_t taken, uint64_t *memory_bytes) {
-    uint64_t available;
-    bool known;
-    vk_caps_memory(physical, caps->memory_budget, memory_bytes, &available, &known);
-    if (!known) available = taken < *memory_bytes ? *memory_bytes - taken : 0;
-    // A CPU driver gives out the host's memory as the host does: more than there is, until the system ends the program.
-    uint64_t host = caps->type == PUM_DEVICE_CPU ? host_available_bytes() : UINT64_MAX;
-    return available < host ? available : host;
+static uint64_t free_of_heap(const vk_heap *heap, uint64_t taken) {
+    if (heap->budget_known) return heap->free_bytes;
+    return taken < heap->size_bytes ? heap->size_bytes - taken : 0;
 }
 
+static uint64_t free_memory(const vk_heap *heap, const vk_caps *caps, uint64_t taken) {
+    // A CPU driver gives out the host's memory as the host does: more than there is, until the system ends the program.
+    uint64_t host = caps->type == PUM_DEVICE_CPU ? host_available_bytes() : UINT64_MAX;
+    return at_most(free_of_heap(heap, taken), host);
+}
+
+uint64_t vk_device_memory_bytes(const vk_device *device) { return vk_caps_device_heap(device->physical, false).size_bytes; }
+
 uint64_t vk_device_available_bytes(vk_device *device) {
-    uint64_t total;
-    return free_memory(device->physical, &device->caps, atomic_load(&device->allocated_bytes), &total);
+    vk_heap heap = vk_caps_device_heap(device->physical, device->caps.memory_budget);
+    return free_memory(&heap, &device->caps, atomic_load(&device->heap_bytes[heap.index]));
+}
+
+uint64_t vk_device_host_available_bytes(vk_device *device) {
+    vk_heap heap = vk_caps_host_heap(device->physical, device->caps.memory_budget);
+    // A tenth of what the host has stays for everything else that runs there.
+    return at_most(free_of_heap(&heap, atomic_load(&device->heap_bytes[heap.index])), host_available_bytes() / 10 * 9);
 }
 
 /* ---- describing */
@@ -146,7 +155,9 @@ static void describe(VkPhysicalDevice physical, const vk_caps *caps, pum_device_
     memcpy(info->uuid, caps->uuid, sizeof info->uuid);
     vk_vendor_name(caps->vendor_id, info->vendor);
     if (caps->api_version < VK_API_VERSION_1_1) return;
-    info->available_bytes = free_memory(physical, caps, 0, &info->memory_bytes);
+    vk_heap heap = vk_caps_device_heap(physical, caps->memory_budget);
+    info->memory_bytes = heap.size_bytes;
+    info->available_bytes = free_memory(&heap, caps, 0);
 }
 
 static void explain(const candidates *c, uint32_t index, pum_device_info *info) {
@@ -341,6 +352,7 @@ pum_status vk_device_reopen(vk_device *d, pum_error *err) {
     candidates c;
     close_handle(d);
     atomic_store(&d->allocated_bytes, 0);
+    for (uint32_t i = 0; i < VK_MAX_MEMORY_HEAPS; i++) atomic_store(&d->heap_bytes[i], 0);
     pum_status status = list_candidates(&c, err);
     if (status != PUM_OK) return status;
     int index = find_again(&c, &d->caps);
@@ -368,6 +380,8 @@ void vk_device_close(vk_device **device) {
     free(d);
     *device = NULL;
 }
+
+bool vk_device_same(const vk_device *a, const vk_device *b) { return a->physical == b->physical; }
 
 /* ---- what is kept about a device */
 

@@ -67,7 +67,8 @@ typedef struct vk_device {
     pthread_mutex_t pipeline_cache_lock; ///< of those two, while it is written
     VkPhysicalDeviceMemoryProperties memory;
     vk_caps caps;
-    _Atomic uint64_t allocated_bytes; ///< of device memory taken by vk_buffer_create, all uses
+    _Atomic uint64_t allocated_bytes;                 ///< of memory taken by vk_buffer_create, all uses
+    _Atomic uint64_t heap_bytes[VK_MAX_MEMORY_HEAPS]; ///< of that, from each heap
     bool unchecked;   ///< set to measure the host alone on a device that accepts work and does nothing: sequence numbers are not
                       ///< checked
     atomic_bool lost; ///< it was reset, hangs or drops work: nothing more is submitted or waited for until vk_device_reopen
@@ -85,6 +86,8 @@ void vk_device_close(vk_device **device);
 /// destroyed, and nobody may use it meanwhile. Errors: PUM_ERR_NO_DEVICE where it is not there any more; PUM_ERR_DEVICE,
 /// PUM_ERR_DEVICE_LOST, …; it stays lost then, and this may be tried again.
 pum_status vk_device_reopen(vk_device *device, pum_error *err);
+/// Whether both are the same physical device.
+bool vk_device_same(const vk_device *a, const vk_device *b);
 /// Describes the opened device.
 void vk_device_describe(vk_device *device, pum_device_info *info);
 /// One line that is the same as long as what was learnt about the device holds: this build, device, driver and its version.
@@ -93,8 +96,13 @@ void vk_device_identity(const vk_device *device, const char *what, char *text, s
 /// A file for that in a folder, which a new version of the driver or of this program replaces: FOLDER/WHAT-…. To be freed with
 /// free(); NULL without memory.
 char *vk_device_file(const vk_device *device, const char *folder, const char *what);
+/// The size of its largest heap of memory of its own.
+uint64_t vk_device_memory_bytes(const vk_device *device);
 /// Bytes of device memory that can still be taken: budget less usage where the driver tells, else heap size less our own.
 uint64_t vk_device_available_bytes(vk_device *device);
+/// The same of memory that is the host's and that the device reads (VK_USE_HOST), as far as the host has it to give; 0: there is
+/// no such memory.
+uint64_t vk_device_host_available_bytes(vk_device *device);
 
 /// Turns a VkResult into a status and a sentence "what: VK_ERROR_…, and what to do". VK_ERROR_DEVICE_LOST → PUM_ERR_DEVICE_LOST,
 /// out of device memory → PUM_ERR_DEVICE_MEMORY, out of host memory → PUM_ERR_MEMORY, the rest PUM_ERR_DEVICE.

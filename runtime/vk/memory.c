@@ -1,5 +1,7 @@
 #include "vk/memory.h"
 
+#include "vk/caps.h"
+
 #include <stdatomic.h>
 #include <stdio.h>
 
@@ -24,6 +26,8 @@ static void wishes_of(const vk_device *device, vk_use use, VkMemoryPropertyFlags
         wishes[0] = HOST | CACHED;
         wishes[1] = wishes[2] = HOST;
         return;
+    case VK_USE_HOST:
+        return; // no wishes: vk_host_memory_type
     }
 }
 
@@ -34,14 +38,15 @@ static int find_type(const vk_device *device, uint32_t allowed, VkMemoryProperty
 }
 
 static VkResult allocate(vk_device *device, const VkMemoryRequirements *need, vk_use use, VkDeviceMemory *memory,
-                         VkMemoryPropertyFlags *flags) {
+                         int *memory_type) {
     const VkMemoryAllocateFlagsInfo with_address = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
                                                     .flags = VK_MEMORY_ALLOCATE_DEVICE_ADDRESS_BIT};
     VkMemoryPropertyFlags wishes[N_WISHES] = {0};
     wishes_of(device, use, wishes);
     VkResult result = VK_ERROR_OUT_OF_DEVICE_MEMORY;
     for (int i = 0, last = -1; i < N_WISHES; i++) {
-        int type = find_type(device, need->memoryTypeBits, wishes[i]);
+        int type = use == VK_USE_HOST ? vk_host_memory_type(&device->memory, need->memoryTypeBits)
+                                      : find_type(device, need->memoryTypeBits, wishes[i]);
         if (type < 0 || type == last) continue;
         // Device memory does not silently become the host's: that would be a slow model without a word.
         if (use == VK_USE_DEVICE && last >= 0 && !(wishes[i] & LOCAL)) break;
@@ -51,7 +56,7 @@ static VkResult allocate(vk_device *device, const VkMemoryRequirements *need, vk
                                      .allocationSize = need->size,
                                      .memoryTypeIndex = (uint32_t)type};
         result = device->fn.vkAllocateMemory(device->handle, &info, NULL, memory);
-        *flags = device->memory.memoryTypes[type].propertyFlags;
+        *memory_type = type;
         if (result == VK_SUCCESS) break;
     }
     return result;
@@ -80,10 +85,14 @@ static const char REMEDY[] = "use a smaller context (--ctx) or model, or close o
 static pum_status check_size(vk_device *device, uint64_t n_bytes, vk_use use, const char *what, pum_error *err) {
     const vk_caps *caps = &device->caps;
     if (n_bytes == 0) return pum_fail(err, PUM_ERR_ARGUMENT, "%s: expected a size for a buffer, got 0 bytes", what);
-    uint64_t available = vk_device_available_bytes(device);
-    if (use == VK_USE_DEVICE && n_bytes > available)
-        return pum_fail(err, PUM_ERR_DEVICE_MEMORY, "%s: needed %s of memory on %s, got %s that are free; %s", what,
-                        size_of(n_bytes).text, caps->name, size_of(available).text, REMEDY);
+    bool of_host = use == VK_USE_HOST;
+    uint64_t available = of_host                ? vk_device_host_available_bytes(device)
+                         : use == VK_USE_DEVICE ? vk_device_available_bytes(device)
+                                                : UINT64_MAX;
+    if (n_bytes > available)
+        return pum_fail(err, PUM_ERR_DEVICE_MEMORY, "%s: needed %s of %s %s, got %s that are free; %s", what,
+                        size_of(n_bytes).text, of_host ? "the computer's memory for" : "memory on", caps->name,
+                        size_of(available).text, REMEDY);
     if (n_bytes > caps->max_allocation_bytes)
         return pum_fail(err, PUM_ERR_DEVICE_MEMORY, "%s: needed %s in one piece, %s gives %s at most; %s", what,
                         size_of(n_bytes).text, caps->name, size_of(caps->max_allocation_bytes).text, REMEDY);
@@ -118,19 +127,23 @@ pum_status vk_buffer_create(vk_device *device, uint64_t n_bytes, vk_use use, con
     if (device->caps.buffer_address) info.usage |= VK_BUFFER_USAGE_SHADER_DEVICE_ADDRESS_BIT;
     VK_TRY(device->fn.vkCreateBuffer(device->handle, &info, NULL, &buffer->handle), what);
     VkMemoryRequirements need;
-    VkMemoryPropertyFlags flags = 0;
+    int type = 0;
     device->fn.vkGetBufferMemoryRequirements(device->handle, buffer->handle, &need);
-    VkResult result = allocate(device, &need, use, &buffer->memory, &flags);
+    VkResult result = allocate(device, &need, use, &buffer->memory, &type);
     if (result == VK_ERROR_OUT_OF_DEVICE_MEMORY || result == VK_ERROR_OUT_OF_HOST_MEMORY) {
         status = fail_denied(device, n_bytes, what, err);
         goto fail;
     }
     VK_TRY(result, what);
     VK_TRY(device->fn.vkBindBufferMemory(device->handle, buffer->handle, buffer->memory, 0), what);
+    VkMemoryPropertyFlags flags = device->memory.memoryTypes[type].propertyFlags;
     if ((flags & HOST) == HOST && (use != VK_USE_DEVICE || device->caps.host_visible))
         VK_TRY(device->fn.vkMapMemory(device->handle, buffer->memory, 0, VK_WHOLE_SIZE, 0, &buffer->mapped), what);
     buffer->address = address_of(device, buffer->handle);
+    buffer->heap = device->memory.memoryTypes[type].heapIndex;
+    buffer->in_host = use == VK_USE_HOST;
     atomic_fetch_add(&device->allocated_bytes, n_bytes);
+    atomic_fetch_add(&device->heap_bytes[buffer->heap], n_bytes);
     return PUM_OK;
 fail:
     if (buffer->handle) device->fn.vkDestroyBuffer(device->handle, buffer->handle, NULL);
@@ -149,6 +162,7 @@ void vk_buffer_destroy(vk_device *device, vk_buffer *buffer) {
     device->fn.vkDestroyBuffer(device->handle, buffer->handle, NULL);
     device->fn.vkFreeMemory(device->handle, buffer->memory, NULL);
     atomic_fetch_sub(&device->allocated_bytes, buffer->n_bytes);
+    atomic_fetch_sub(&device->heap_bytes[buffer->heap], buffer->n_bytes);
     *buffer = (vk_buffer){0};
 }
 

@@ -7,6 +7,7 @@
  *   priority  queues of low priority, under VK_KHR_global_priority
  *   forbid    the same, but no program may have one
  *   heap=N    N bytes of device memory
+ *   hostheap=N  with discrete: N bytes of the host's memory that the device reads; else as much as of its own
  *   deny=N    the N-th allocation of device memory finds none
  *   lose=N    the device is lost at the N-th submission, and so is every device that is opened after it, at its first
  *   vanish=N  the device is lost at the N-th submission, and cannot be found any more
@@ -35,9 +36,9 @@ void layer_read_config(const char *words) {
         const char *name;
         uint64_t *value;
     } numbers[] = {
-        {"heap=", &config.heap},     {"deny=", &config.deny},     {"lose=", &config.lose},
-        {"vanish=", &config.vanish}, {"drop=", &config.drop},     {"hang=", &config.hang},
-        {"host=", &config.host},     {"device=", &config.device}, {"lost=", &config.lost},
+        {"heap=", &config.heap},     {"hostheap=", &config.host_heap}, {"deny=", &config.deny}, {"lose=", &config.lose},
+        {"vanish=", &config.vanish}, {"drop=", &config.drop},          {"hang=", &config.hang}, {"host=", &config.host},
+        {"device=", &config.device}, {"lost=", &config.lost},
     };
     while (words && *words) {
         size_t n = strcspn(words, ",");
@@ -194,7 +195,7 @@ static void change_memory(VkPhysicalDeviceMemoryProperties *m) {
     m->memoryHeapCount = 2;
     m->memoryTypeCount = config.bar ? 3 : 2;
     m->memoryHeaps[0].flags = VK_MEMORY_HEAP_DEVICE_LOCAL_BIT;
-    m->memoryHeaps[1] = (VkMemoryHeap){.size = m->memoryHeaps[0].size};
+    m->memoryHeaps[1] = (VkMemoryHeap){.size = config.host_heap ? config.host_heap : m->memoryHeaps[0].size};
     m->memoryTypes[1] = (VkMemoryType){m->memoryTypes[0].propertyFlags & ~(VkFlags)VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, 1};
     m->memoryTypes[2] = (VkMemoryType){m->memoryTypes[0].propertyFlags, 0};
     m->memoryTypes[0] = (VkMemoryType){VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT, 0};
