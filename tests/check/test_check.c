@@ -53,7 +53,7 @@ static void test_all_pass(void **state) {
     MUST(checker_create(device, &c, &error));
     MUST(check_table_create(&table, &error));
     check_runner runner = check_here(c);
-    MUST(check_tune(&runner, &(check_tune_params){.needs = &q4_0, .n_repeats = 2}, table, &error));
+    MUST(check_tune(&runner, &(check_tune_params){.needs = &q4_0, .n_repeats = 2, .n_cases = 4}, table, &error));
     assert_false(check_tune_wanted(table, &device->caps, &q4_0));
     int n_ok = 0;
     for (size_t i = 0; i < n_shader_variants; i++)
