@@ -20,6 +20,8 @@ file(RELATIVE_PATH libexec_to_lib ${CMAKE_INSTALL_FULL_LIBEXECDIR}/pumice ${CMAK
 set_target_properties(pumice_check PROPERTIES INSTALL_RPATH $ORIGIN/${libexec_to_lib})
 if(WIN32)
   install(TARGETS pumice_check RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  # Of what is linked in.
+  install(DIRECTORY ${PUMICE_WINDOWS_LIBRARIES}/licences DESTINATION ${CMAKE_INSTALL_DOCDIR})
 else()
   install(TARGETS pumice_check RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/pumice)
 endif()
@@ -32,6 +34,9 @@ if(TARGET pumice_window)
   install(FILES ${CMAKE_SOURCE_DIR}/assets/pumice-chat.svg DESTINATION ${CMAKE_INSTALL_DATADIR}/icons/hicolor/scalable/apps)
   install(FILES ${CMAKE_SOURCE_DIR}/assets/org.pumice.Pumice.metainfo.xml DESTINATION ${CMAKE_INSTALL_DATADIR}/metainfo)
   install(FILES ${CMAKE_SOURCE_DIR}/assets/pumice-mime.xml DESTINATION ${CMAKE_INSTALL_DATADIR}/mime/packages RENAME pumice.xml)
+endif()
+if(WIN32) # which has neither manual pages nor these shells
+  set(programs "")
 endif()
 set(completions ${CMAKE_SOURCE_DIR}/assets/completions)
 foreach(program ${programs})

@@ -1,3 +1,11 @@
+# For Windows a folder in an archive, which runs from where it is unpacked.
+if(WIN32)
+  set(CPACK_GENERATOR ZIP)
+  set(CPACK_STRIP_FILES ON)
+  include(CPack)
+  return()
+endif()
+
 # `cpack -G DEB` in the build folder makes a Debian package. CPack gives it scripts that call ldconfig; the caches of icons, menus and
 # types are renewed by the triggers of those who keep them.
 set(CPACK_GENERATOR DEB)
