@@ -213,6 +213,11 @@ static bool set_running(worker *w, conversation *c) {
     return go_on;
 }
 
+static void add_notice(char *notice, size_t n_bytes, const char *text) {
+    size_t n = strlen(notice);
+    snprintf(notice + n, n_bytes - n, "%s%s", n ? " " : "", text);
+}
+
 static void ask(worker *w, const char *text) {
     pum_error err = {.message = "no model is loaded; drop a .gguf file on the window"};
     answer_report report = {0};
@@ -226,12 +231,16 @@ static void ask(worker *w, const char *text) {
     if (set_running(w, w->conversation)) status = ask_somewhere(w, text, &callbacks, &report, &err);
     set_running(w, NULL);
     if (status != PUM_OK) tell_failure(w, &err);
-    char notice[200] = "";
-    if (report.n_rebuilds > 0) snprintf(notice, sizeof notice, "The device was lost and has been rebuilt; the answer went on.");
-    if (report.end == ANSWER_CONTEXT_FULL) snprintf(notice, sizeof notice, "The context is full: the answer ends here.");
-    if (report.n_turns_left_out > w->n_left_out)
-        snprintf(notice, sizeof notice, "The context is full: the oldest %d turns are left out from now on.",
+    char notice[400] = "";
+    if (report.n_rebuilds > 0) add_notice(notice, sizeof notice, "The device was lost and has been rebuilt; the answer went on.");
+    if (report.n_turns_left_out > w->n_left_out) {
+        char left_out[100];
+        snprintf(left_out, sizeof left_out, "The context is full: the oldest %d turns are left out from now on.",
                  report.n_turns_left_out);
+        add_notice(notice, sizeof notice, left_out);
+    } else if (report.end == ANSWER_CONTEXT_FULL) {
+        add_notice(notice, sizeof notice, "The context is full: the answer ends here.");
+    }
     w->n_left_out = report.n_turns_left_out;
     news done = {.kind = NEWS_DONE, .n_past = conversation_n_past(w->conversation), .n_ctx = conversation_n_ctx(w->conversation)};
     if (report.answer_ms > 0) done.tokens_per_s = report.n_answer / report.answer_ms * 1e3;

@@ -36,9 +36,9 @@ void layer_read_config(const char *words) {
         const char *name;
         uint64_t *value;
     } numbers[] = {
-        {"heap=", &config.heap},     {"hostheap=", &config.host_heap}, {"deny=", &config.deny}, {"lose=", &config.lose},
-        {"vanish=", &config.vanish}, {"drop=", &config.drop},          {"hang=", &config.hang}, {"host=", &config.host},
-        {"device=", &config.device}, {"lost=", &config.lost},
+        {"heap=", &config.heap},     {"hostheap=", &config.host_heap}, {"deny=", &config.deny},     {"lose=", &config.lose},
+        {"vanish=", &config.vanish}, {"drop=", &config.drop},          {"hang=", &config.hang},     {"host=", &config.host},
+        {"device=", &config.device}, {"lost=", &config.lost},          {"absent=", &config.absent},
     };
     while (words && *words) {
         size_t n = strcspn(words, ",");
