@@ -350,6 +350,7 @@ static int find_again(const candidates *c, const vk_caps *caps) {
 
 pum_status vk_device_reopen(vk_device *d, pum_error *err) {
     candidates c;
+    const vk_caps before = d->caps; // with what was seen of the device since
     close_handle(d);
     atomic_store(&d->allocated_bytes, 0);
     for (uint32_t i = 0; i < VK_MAX_MEMORY_HEAPS; i++) atomic_store(&d->heap_bytes[i], 0);
@@ -366,6 +367,7 @@ pum_status vk_device_reopen(vk_device *d, pum_error *err) {
     atomic_store(&d->hung, false);
     if (status == PUM_OK) status = open_handle(d, &c.all[index], err);
     if (status == PUM_OK) atomic_store(&d->lost, false);
+    d->caps = before;
     free_candidates(&c);
     return status;
 }

@@ -75,6 +75,9 @@ static vk_caps caps_with_kernels(void) {
         fail_msg("%s", error.message);
     vk_caps caps = dev->caps;
     op_kernels_destroy(&kernels);
+    // What was seen outlives a device that is lost and opened again.
+    if (vk_device_reopen(dev, &error) != PUM_OK) fail_msg("%s", error.message);
+    assert_memory_equal(&caps, &dev->caps, sizeof caps);
     vk_device_close(&dev);
     return caps;
 }
