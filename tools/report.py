@@ -25,7 +25,7 @@ import time
 
 HERE = os.path.dirname(os.path.realpath(__file__))
 PUMICE = os.path.join(HERE, "pumice", "bin", "pumice")
-PEER = os.path.join(HERE, "peer.tar.gz")
+PEER = os.path.join(HERE, "peer.tar.xz")
 
 
 def inside(*names):

@@ -88,7 +88,7 @@ class GpuReport(unittest.TestCase):
         self.assertGreater(result["op_tests"][0]["passed"], 0)
         self.assertEqual([run["depth"] for run in result["bench"][0]["runs"]], [0, 8])
         self.assertIn("| 260k | Q4_0 | 8 |", text)
-        if os.path.exists(os.path.join(self.folder, "peer.tar.gz")):
+        if os.path.exists(os.path.join(self.folder, "peer.tar.xz")):
             self.assertGreater(result["compare"][0]["ratio"]["decode"]["median"], 0)
             self.assertIn("| llama.cpp b", text)
 
@@ -96,7 +96,7 @@ class GpuReport(unittest.TestCase):
         model = os.path.join(self.home, "model")
         with open(model, "wb") as file:
             file.write(b"GGUF is not enough")
-        peer = os.path.join(self.folder, "peer.tar.gz")
+        peer = os.path.join(self.folder, "peer.tar.xz")
         there = os.path.exists(peer)
         if there:
             os.rename(peer, peer + ".away")

@@ -38,7 +38,7 @@ static void test_every_row_can_be_checked(void **state) {
     for (size_t i = 0; i < n_shader_variants; i++)
         for (const char *op = shader_variants[i].op; *op; op += strcspn(op, ",") + (op[strcspn(op, ",")] == ',')) {
             size_t length = strcspn(op, ",");
-            if (strncmp(op, "peak_", 5) != 0 && !has_job(jobs, n_jobs, op, length))
+            if (strncmp(op, "peak_", 5) != 0 && strncmp(op, "subgroups", length) != 0 && !has_job(jobs, n_jobs, op, length))
                 fail_msg("%s: no check for its op %.*s", shader_variants[i].name, (int)length, op);
         }
     free(jobs);
