@@ -324,6 +324,8 @@ typedef struct pum_plan {
 } pum_plan;
 
 /// Opens and checks the header of a file; reads no weights. Any architecture will do.
+/// path     "/proc/self/fd/N" is the open descriptor N of this process (not on Windows), which stays the caller's: Android hands
+///          out files that cannot be opened by name.
 /// Errors: PUM_ERR_IO, PUM_ERR_FORMAT, PUM_ERR_MEMORY.
 PUM_API pum_status pum_file_open(const char *path, pum_file **file, pum_error *err);
 PUM_API void pum_file_destroy(pum_file **file);

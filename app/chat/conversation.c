@@ -36,10 +36,15 @@ static double now_ms(void) {
     return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
+static void rest(const conversation *c) {
+    if (c->callbacks && c->callbacks->rest) c->callbacks->rest(c->callbacks->user);
+}
+
 static bool on_progress(void *user, uint64_t done, uint64_t total) {
     conversation *c = user;
     if (c->callbacks && c->callbacks->progress && total > 1)
         c->callbacks->progress(c->callbacks->user, c->n_reused + (int)done, c->n_reused + (int)total);
+    if (done < total) rest(c);
     return !atomic_load(&c->stop);
 }
 
@@ -287,6 +292,7 @@ static bool on_token(void *user, int32_t token) {
     if ((g->status = pum_stream_push(g->stream, token, &text, &stopped, g->err)) != PUM_OK) return false;
     if (!show(g->c, g->answer, text)) atomic_store(&g->c->stop, true);
     g->report->end = stopped ? ANSWER_STOP_STRING : ANSWER_STOPPED;
+    if (!stopped) rest(g->c);
     return !stopped && !atomic_load(&g->c->stop);
 }
 

@@ -26,6 +26,8 @@ typedef struct conversation_callbacks {
     bool (*text)(void *user, const char *text);
     /// Tokens of the prompt done and in all; may be NULL.
     void (*progress)(void *user, int done, int total);
+    /// Between two pieces of work on the device; what waits here lets it rest. May be NULL.
+    void (*rest)(void *user);
     void *user;
 } conversation_callbacks;
 

@@ -4,6 +4,10 @@
 
 #include <stdio.h>
 
+static const pum_check_service *check_service;
+
+void devices_use_check_service(const pum_check_service *service) { check_service = service; }
+
 pum_status devices_open(const char *which, const char *devices, bool tune, pum_progress_fn progress, void *user,
                         pum_device **device, pum_error *err) {
     char folder[PATHS_MAX];
@@ -13,7 +17,8 @@ pum_status devices_open(const char *which, const char *devices, bool tune, pum_p
                                 .cache_folder = known ? folder : NULL,
                                 .tune = tune,
                                 .tune_progress = progress,
-                                .tune_user = user};
+                                .tune_user = user,
+                                .check_service = check_service};
     return pum_device_open_with(&params, device, err);
 }
 

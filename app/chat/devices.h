@@ -4,6 +4,10 @@
 
 #include "pumice.h"
 
+/// From now on kernels are checked in that process; NULL: in the program beside the library. To be called before the first device
+/// is opened.
+void devices_use_check_service(const pum_check_service *service);
+
 /// which, devices: as in pum_device_params, and so are the errors. tune: whether kernels are timed at the device's first use;
 /// progress, which may be NULL, is told of that.
 pum_status devices_open(const char *which, const char *devices, bool tune, pum_progress_fn progress, void *user,

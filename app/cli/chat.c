@@ -85,7 +85,7 @@ static bool obey(chatting *ch, const char *line) {
 }
 
 static bool answer(chatting *ch, const char *line) {
-    conversation_callbacks callbacks = {on_text, on_progress, ch};
+    conversation_callbacks callbacks = {on_text, on_progress, NULL, ch};
     answer_report report;
     pum_error err;
     engine_clear_interrupt();

@@ -1,8 +1,10 @@
 /* pumice-chat: the window. It sleeps until something happens, and draws a frame only when there is something new to see. */
 #include "forwarded_keys.h"
 #include "instance.h"
+#include "phone.h"
 #include "ui.h"
 
+#include "chat/devices.h"
 #include "pumice.h"
 
 #include <stdio.h>
@@ -108,6 +110,7 @@ static void measure(window *w, float scale) {
 
 static bool open_window(window *w, const arguments *a) {
     SDL_SetHint(SDL_HINT_IME_SHOW_UI, "1");
+    SDL_SetHint(SDL_HINT_TOUCH_MOUSE_EVENTS, "0"); // a finger scrolls, which a mouse does not
     SDL_SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");
     if (SDL_Init(SDL_INIT_VIDEO) != 0)
         return fail("the window cannot be opened; on a machine without a display use `pumice chat`", SDL_GetError());
@@ -126,6 +129,7 @@ static bool open_window(window *w, const arguments *a) {
     if (!w->fonts)
         return fail("no font was found",
                     "install one, such as fonts-dejavu-core (and fonts-noto-cjk for Chinese, Japanese and Korean)");
+    devices_use_check_service(phone_check_service());
     w->worker = worker_start(w->wake, a->device, a->devices, a->n_ctx, a->kv);
     if (!w->renderer || !w->worker || !ui_init(&w->ui, w->worker, w->fonts, a->dark ? &theme_dark : &theme_light))
         return fail("the window", "memory ran out");
@@ -180,10 +184,19 @@ static bool handle(window *w, SDL_Event *event) {
     return changed;
 }
 
+/* In the background a phone's device is others'. This comes on the thread that the system chooses, before the window's is made to
+ * wait. */
+static int on_life(void *user, SDL_Event *event) {
+    window *w = user;
+    if (event->type == SDL_APP_WILLENTERBACKGROUND) worker_hold(w->worker, true);
+    if (event->type == SDL_APP_DIDENTERFOREGROUND) worker_hold(w->worker, false);
+    return 1;
+}
+
 /* Events that wait are all taken before a frame is drawn, and streaming draws at most about 60 frames a second. */
 static void live(window *w) {
     enum { FRAME_MS = 16 };
-    SDL_StartTextInput();
+    if (!SDL_HasScreenKeyboardSupport()) SDL_StartTextInput(); // else when the composer is tapped
     forwarded_keys_start();
     draw(w);
     while (!w->ui.quit) {
@@ -203,6 +216,7 @@ static void live(window *w) {
 
 int main(int argc, char **argv) {
     arguments a;
+    phone_start();
     int status = parse(&a, argc, argv);
     if (status >= 0) return status;
     static instance *first;
@@ -210,10 +224,17 @@ int main(int argc, char **argv) {
     static window w;
     bool ok = open_window(&w, &a);
     if (ok) {
-        w.ui.loading = true;
-        worker_load(w.worker, a.model);
+        const char *model = a.model ? a.model : phone_last_file();
+        w.ui.offers_files = phone_has_picker();
+        w.ui.loading = model || !w.ui.offers_files;
+        if (w.ui.loading)
+            worker_load(w.worker, model);
+        else
+            transcript_add(w.ui.transcript, MESSAGE_NOTICE, "Choose a model: a GGUF file, with Open.");
+        SDL_AddEventWatch(on_life, &w);
         instance_listen(first, w.raise);
         live(&w);
+        SDL_DelEventWatch(on_life, &w);
     }
     instance_release(&first); // first of all: who starts now gets a window
     close_window(&w);

@@ -1,5 +1,7 @@
 #include "ui.h"
 
+#include "phone.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -302,6 +304,8 @@ static void click_composer(ui *u, int x, int y) {
 static void click(ui *u, int x, int y) {
     if (inside(&u->new_button, x, y)) {
         new_chat(u);
+    } else if (u->offers_files && inside(&u->open_button, x, y)) {
+        phone_pick_file();
     } else if (inside(&u->send_button, x, y)) {
         if (u->busy)
             worker_interrupt(u->worker);
@@ -309,7 +313,25 @@ static void click(ui *u, int x, int y) {
             send(u);
     } else if (inside(&u->composer_area, x, y)) {
         click_composer(u, x, y);
+        if (!SDL_IsTextInputActive()) SDL_StartTextInput();
+    } else if (SDL_HasScreenKeyboardSupport()) {
+        SDL_StopTextInput(); // what it covers is wanted
     }
+}
+
+static bool touch_screen(ui *u, const SDL_TouchFingerEvent *event) {
+    int x, y;
+    switch (touch_event(&u->touch, event, u->width, u->height, units(u, 8), &x, &y)) {
+    case TOUCH_SCROLL:
+        scroll_by(u, -y);
+        return true;
+    case TOUCH_TAP:
+        click(u, x, y);
+        return true;
+    case TOUCH_NOTHING:
+        break;
+    }
+    return false;
 }
 
 bool ui_event(ui *u, const SDL_Event *event, uint32_t wake) {
@@ -344,6 +366,10 @@ bool ui_event(ui *u, const SDL_Event *event, uint32_t wake) {
     case SDL_MOUSEBUTTONDOWN:
         if (event->button.button == SDL_BUTTON_LEFT) click(u, event->button.x, event->button.y);
         return true;
+    case SDL_FINGERDOWN:
+    case SDL_FINGERMOTION:
+    case SDL_FINGERUP:
+        return touch_screen(u, &event->tfinger);
     case SDL_MOUSEWHEEL:
         scroll_by(u, -event->wheel.y * 3 * fonts_line_height(u->fonts));
         return true;
@@ -397,7 +423,8 @@ static int draw_header(ui *u, draw_list *list) {
     draw_rect(list, (SDL_Rect){0, 0, u->width, height}, u->colors->panel);
     draw_rect(list, (SDL_Rect){0, height - 1, u->width, 1}, u->colors->border);
     u->new_button = button(u, list, u->width - x, units(u, 8), "New chat", false);
-    int room = u->new_button.x - 2 * x;
+    if (u->offers_files) u->open_button = button(u, list, u->new_button.x - units(u, 8), units(u, 8), "Open", false);
+    int room = (u->offers_files ? u->open_button.x : u->new_button.x) - 2 * x;
     text_within(u, list, x, units(u, 6), room,
                 u->model     ? u->model
                 : u->loading ? "Loading a model…"

@@ -5,6 +5,7 @@
 #include "composer.h"
 #include "draw.h"
 #include "theme.h"
+#include "touch.h"
 #include "transcript.h"
 #include "worker.h"
 
@@ -31,7 +32,9 @@ typedef struct ui {
     bool composing;         ///< the input method has unfinished text
     bool composition_ended; ///< and the key that ended it may still come
     uint32_t composition_ended_ms;
-    SDL_Rect transcript_area, composer_area, send_button, new_button, caret;
+    touch touch;
+    bool offers_files; ///< by a button: on a phone nothing is dropped on a window
+    SDL_Rect transcript_area, composer_area, send_button, new_button, open_button, caret;
     size_t *composer_lines; ///< where each line of the composer begins, as last laid out
     size_t n_composer_lines, composer_capacity;
 } ui;

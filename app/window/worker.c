@@ -4,6 +4,9 @@
 #include "chat/devices.h"
 #include "chat/models.h"
 
+#include "pace.h"
+#include "phone.h"
+
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +27,7 @@ struct worker {
     pthread_cond_t wanted;
     order *orders, **last_order;
     news *news, **last_news;
-    bool woken, quit;
+    bool woken, quit, held;
     bool cancelled;        ///< the question that waits is not to be answered
     conversation *running; ///< whose answer is being computed; under the lock
     uint32_t wake;
@@ -32,6 +35,7 @@ struct worker {
     int n_ctx;
     pum_kv_type kv;
     /* of the thread alone */
+    pace pace;
     pum_device *device;
     pum_file *file;
     pum_tokenizer *tokenizer;
@@ -81,12 +85,18 @@ static void tell_failure(worker *w, const pum_error *err) { tell(w, (news){.kind
 
 /* ---- loading: the new model is complete before the old one goes */
 
-static bool tell_progress(worker *w, news_kind kind, uint64_t done, uint64_t total) {
-    tell(w, (news){.kind = kind, .done = done, .total = total}, NULL, NULL);
+/* While the program is in the background, here is where its work stands still. */
+static bool wait_while_held(worker *w) {
     pthread_mutex_lock(&w->lock);
+    while (w->held && !w->quit) pthread_cond_wait(&w->wanted, &w->lock);
     bool go_on = !w->quit;
     pthread_mutex_unlock(&w->lock);
     return go_on;
+}
+
+static bool tell_progress(worker *w, news_kind kind, uint64_t done, uint64_t total) {
+    tell(w, (news){.kind = kind, .done = done, .total = total}, NULL, NULL);
+    return wait_while_held(w);
 }
 static bool on_loading(void *user, uint64_t done, uint64_t total) { return tell_progress(user, NEWS_LOADING, done, total); }
 static bool on_checking(void *user, uint64_t done, uint64_t total) { return tell_progress(user, NEWS_CHECKING, done, total); }
@@ -203,6 +213,13 @@ static void on_progress(void *user, int done, int total) {
     tell(user, (news){.kind = NEWS_PROGRESS, .done = (uint64_t)done, .total = (uint64_t)total}, NULL, NULL);
 }
 
+static void on_rest(void *user) {
+    worker *w = user;
+    if (!wait_while_held(w)) return;
+    int ms = pace_rest_ms(&w->pace, SDL_GetTicks64(), phone_heat);
+    if (ms > 0) SDL_Delay((uint32_t)ms);
+}
+
 /* Returns false when the answer was cancelled before it began. */
 static bool set_running(worker *w, conversation *c) {
     pthread_mutex_lock(&w->lock);
@@ -226,7 +243,8 @@ static void ask(worker *w, const char *text) {
         tell(w, (news){.kind = NEWS_DONE}, "", NULL);
         return;
     }
-    conversation_callbacks callbacks = {on_text, on_progress, w};
+    conversation_callbacks callbacks = {on_text, on_progress, on_rest, w};
+    pace_begin(&w->pace, SDL_GetTicks64());
     pum_status status = PUM_OK;
     if (set_running(w, w->conversation)) status = ask_somewhere(w, text, &callbacks, &report, &err);
     set_running(w, NULL);
@@ -268,7 +286,7 @@ static void *work(void *user) {
     worker *w = user;
     for (;;) {
         pthread_mutex_lock(&w->lock);
-        while (!w->orders && !w->quit) pthread_cond_wait(&w->wanted, &w->lock);
+        while ((!w->orders || w->held) && !w->quit) pthread_cond_wait(&w->wanted, &w->lock);
         order *o = w->quit ? NULL : w->orders;
         if (o && !(w->orders = o->next)) w->last_order = &w->orders;
         pthread_mutex_unlock(&w->lock);
@@ -323,6 +341,13 @@ void worker_interrupt(worker *w) {
         conversation_stop(w->running);
     else
         for (order *o = w->orders; o; o = o->next) w->cancelled = w->cancelled || o->kind == ORDER_ASK;
+    pthread_mutex_unlock(&w->lock);
+}
+
+void worker_hold(worker *w, bool hold) {
+    pthread_mutex_lock(&w->lock);
+    w->held = hold;
+    pthread_cond_signal(&w->wanted);
     pthread_mutex_unlock(&w->lock);
 }
 

@@ -40,6 +40,9 @@ void worker_load(worker *w, const char *path); ///< NULL: the default model
 void worker_ask(worker *w, const char *text);
 void worker_new_chat(worker *w);
 void worker_interrupt(worker *w); ///< ends the answer that is being computed
+/// From now on nothing new is given to the device, which keeps what it has, until this is called with false. What is under way
+/// ends within one submission.
+void worker_hold(worker *w, bool hold);
 
 /// All news since the last call, oldest first; free each with news_free.
 news *worker_take_news(worker *w);

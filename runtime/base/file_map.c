@@ -4,14 +4,23 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* A descriptor of this process is not opened again by name: that may be forbidden where reading it is not. */
+static int open_file(const char *path) {
+    unsigned n;
+    int end = 0;
+    if (sscanf(path, "/proc/self/fd/%9u%n", &n, &end) == 1 && path[end] == 0) return fcntl((int)n, F_DUPFD_CLOEXEC, 0);
+    return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 pum_status file_map_open(const char *path, file_map *map, pum_error *err) {
     *map = (file_map){0};
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open_file(path);
     if (fd < 0) return pum_fail(err, PUM_ERR_IO, "%s: cannot be opened: %s", path, strerror(errno));
     struct stat st;
     pum_status status = PUM_OK;

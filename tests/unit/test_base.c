@@ -7,6 +7,7 @@
 #include "base/random.h"
 #include "base/utf8.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -148,13 +149,24 @@ static void test_file_map(void **state) {
     file_map_close(&map);
     assert_null(map.bytes);
     file_map_close(&map);
+
+    // An open descriptor, of a file that has no name any more; it stays open.
+    fd = open(path, O_RDONLY);
+    assert_true(fd >= 0);
     unlink(path);
+    char descriptor[64];
+    snprintf(descriptor, sizeof descriptor, "/proc/self/fd/%d", fd);
+    assert_int_equal(file_map_open(descriptor, &map, &err), PUM_OK);
+    assert_memory_equal(map.bytes, content, sizeof content);
+    file_map_close(&map);
+    assert_int_equal(close(fd), 0);
     assert_int_equal(file_map_open(path, &map, &err), PUM_ERR_IO);
     assert_non_null(strstr(err.message, path));
     assert_non_null(strstr(err.message, "No such file"));
     assert_int_equal(file_map_open("/tmp", &map, &err), PUM_ERR_IO);
     assert_non_null(strstr(err.message, "expected a regular file, got a folder"));
     assert_int_equal(file_map_open("/dev/zero", &map, NULL), PUM_ERR_IO);
+    assert_int_equal(file_map_open("/proc/self/fd/999999", &map, NULL), PUM_ERR_IO);
 }
 
 /* ------------------------------------------------------------------ errors, log, time */

@@ -1,0 +1,39 @@
+# What pkg-config finds on a desktop, for the NDK from the sources of Debian's packages in PUMICE_ANDROID_SOURCES (tools/android puts them there).
+set(PUMICE_ANDROID_SOURCES "" CACHE PATH "Folder with pcre2, libsdl2, libsdl2-ttf, freetype and vulkan-volk")
+foreach(name pcre2 libsdl2 libsdl2-ttf freetype vulkan-volk)
+  if(NOT IS_DIRECTORY "${PUMICE_ANDROID_SOURCES}/${name}")
+    message(FATAL_ERROR "PUMICE_ANDROID_SOURCES: expected the sources of ${name} in ${PUMICE_ANDROID_SOURCES}/${name}, got none: "
+      "tools/android gets them")
+  endif()
+endforeach()
+
+# Pages of 16 KiB, as newer devices have them.
+add_link_options(-Wl,-z,max-page-size=16384)
+
+set(BUILD_SHARED_LIBS OFF)
+set(PCRE2_BUILD_PCRE2GREP OFF CACHE BOOL "")
+set(PCRE2_BUILD_TESTS OFF CACHE BOOL "")
+add_subdirectory(${PUMICE_ANDROID_SOURCES}/pcre2 libraries/pcre2 EXCLUDE_FROM_ALL)
+
+foreach(feature ZLIB BZIP2 PNG HARFBUZZ BROTLI)
+  set(FT_DISABLE_${feature} ON CACHE BOOL "")
+endforeach()
+add_subdirectory(${PUMICE_ANDROID_SOURCES}/freetype libraries/freetype EXCLUDE_FROM_ALL)
+
+# SDL is a library of its own: its activity loads it by name. SDL2_ttf is one file, and text is drawn without kerning: no HarfBuzz.
+set(SDL_SHARED ON CACHE BOOL "")
+set(SDL_STATIC OFF CACHE BOOL "")
+set(SDL_TEST OFF CACHE BOOL "")
+add_subdirectory(${PUMICE_ANDROID_SOURCES}/libsdl2 libraries/sdl EXCLUDE_FROM_ALL)
+add_library(sdl2_ttf STATIC ${PUMICE_ANDROID_SOURCES}/libsdl2-ttf/SDL_ttf.c)
+target_include_directories(sdl2_ttf PUBLIC ${PUMICE_ANDROID_SOURCES}/libsdl2-ttf)
+target_compile_definitions(sdl2_ttf PRIVATE TTF_USE_HARFBUZZ=0)
+target_link_libraries(sdl2_ttf PUBLIC SDL2 PRIVATE freetype)
+
+add_library(pumice_pcre2 INTERFACE)
+target_link_libraries(pumice_pcre2 INTERFACE pcre2-8-static)
+add_library(PkgConfig::PCRE2 ALIAS pumice_pcre2)
+add_library(pumice_sdl INTERFACE)
+target_link_libraries(pumice_sdl INTERFACE SDL2 sdl2_ttf)
+add_library(PkgConfig::SDL ALIAS pumice_sdl)
+set(VOLK_INCLUDE_DIR ${PUMICE_ANDROID_SOURCES}/vulkan-volk CACHE PATH "")
