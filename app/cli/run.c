@@ -94,7 +94,7 @@ static bool generate(running *r, const options *o) {
         if (status != PUM_OK && status != PUM_ERR_ABORTED) return engine_error(&err);
     }
     if (!r->ok) return false;
-    if (end == PUM_END_CONTEXT_FULL)
+    if (end == PUM_END_CONTEXT_FULL && !engine_interrupted())
         engine_notice("the context of %d tokens is full; --ctx makes it larger", pum_session_n_ctx(r->session));
     const char *rest = pum_stream_finish(r->stream);
     return print(r, rest, strlen(rest));
