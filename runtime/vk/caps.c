@@ -63,6 +63,7 @@ typedef struct feature_row {
     uint32_t core_since;
     VkStructureType type;
     size_t offset;
+    const char *base; ///< the extension that it builds on, or NULL
 } feature_row;
 
 static const feature_row feature_rows[] = {
@@ -85,14 +86,15 @@ static const feature_row feature_rows[] = {
     {"VK_KHR_maintenance4", VK_API_VERSION_1_3, VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_MAINTENANCE_4_FEATURES,
      offsetof(vk_features, maintenance4)},
     {"VK_KHR_cooperative_matrix", 0, (VkStructureType)COOPERATIVE_MATRIX_FEATURES, offsetof(vk_features, coopmat)},
-    {"VK_NV_cooperative_matrix2", 0, (VkStructureType)COOPERATIVE_MATRIX2_FEATURES, offsetof(vk_features, coopmat2)},
+    {"VK_NV_cooperative_matrix2", 0, (VkStructureType)COOPERATIVE_MATRIX2_FEATURES, offsetof(vk_features, coopmat2),
+     "VK_KHR_cooperative_matrix"},
 };
 
 static void read_features(VkPhysicalDevice physical, const offered *o, vk_features *f) {
     *f = (vk_features){.core.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_FEATURES_2};
     for (size_t i = 0; i < sizeof feature_rows / sizeof *feature_rows; i++) {
         const feature_row *row = &feature_rows[i];
-        if (!offers(o, row->extension, row->core_since)) continue;
+        if (!offers(o, row->extension, row->core_since) || (row->base && !has(o, row->base))) continue;
         VkBaseOutStructure *structure = (VkBaseOutStructure *)(void *)((char *)f + row->offset);
         structure->sType = row->type;
         chain(f, structure);

@@ -33,7 +33,7 @@ static bool is_wrong(const char *name) {
 static void tune(double most_s) {
     pum_error error;
     checker *c;
-    check_table *table;
+    check_table *table = NULL;
     const check_needs needs = {.products = 1u << TENSOR_Q4_1};
     warnings[0] = 0;
     if (checker_create(device, &c, &error) != PUM_OK || check_table_create(&table, &error) != PUM_OK)
