@@ -441,6 +441,29 @@ static void test_hanging_device_is_given_up(void **state) {
     vk_device_close(&hanging);
 }
 
+static int n_early;
+static VkResult VKAPI_CALL ends_early(VkDevice device, uint32_t n, const VkFence *fences, VkBool32 all, uint64_t timeout) {
+    return n_early-- > 0 ? VK_TIMEOUT : real_wait(device, n, fences, all, timeout);
+}
+
+/* A machine that slept with work under way: time-outs that fire at once, and an end that comes late, are no hang. */
+static void test_a_late_end_is_no_hang(void **state) {
+    (void)state;
+    vk_commands *c = new_commands();
+    vk_buffer a = new_buffer(64, VK_USE_READBACK), b = new_buffer(64, VK_USE_READBACK);
+    write_words(a.mapped, 16, 3);
+    real_wait = dev->fn.vkWaitForFences;
+    dev->fn.vkWaitForFences = ends_early;
+    n_early = dev->caps.type == PUM_DEVICE_CPU ? 599 : 59;
+    copy_and_wait(c, whole(&a), whole(&b));
+    assert_int_equal(n_early, -1);
+    expect_words(b.mapped, 16, 3);
+    assert_false(dev->lost || dev->hung);
+    vk_commands_destroy(&c);
+    vk_buffer_destroy(dev, &a);
+    vk_buffer_destroy(dev, &b);
+}
+
 /* ---- recordings in batches */
 
 /* A step that reads what the one before has left: words move on by one place each time. */
@@ -569,6 +592,7 @@ static const struct CMUnitTest on_device[] = {
     ON_DEVICE(test_dropped_work_is_seen),
     ON_DEVICE(test_device_lost),
     ON_DEVICE(test_hanging_device_is_given_up),
+    ON_DEVICE(test_a_late_end_is_no_hang),
     ON_DEVICE(test_batches_run_recordings_again),
     ON_DEVICE(test_threads_share_a_device),
 };

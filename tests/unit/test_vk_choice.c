@@ -277,6 +277,52 @@ static void test_choice_without_a_gpu(void **state) {
     assert_fails(vk_device_open(NULL, &device, &error), PUM_ERR_NO_DEVICE, "install");
 }
 
+/* ---- queues that are not here */
+
+static const VkQueueFamilyProperties *families;
+static uint32_t n_families;
+static PFN_vkGetPhysicalDeviceQueueFamilyProperties real_families;
+
+static void VKAPI_CALL fake_families(VkPhysicalDevice device, uint32_t *n, VkQueueFamilyProperties *all) {
+    (void)device;
+    if (!all || *n > n_families) *n = n_families;
+    for (uint32_t i = 0; all && i < *n; i++) all[i] = families[i];
+}
+
+static int end_fake_families(void **state) {
+    (void)state;
+    vkGetPhysicalDeviceQueueFamilyProperties = real_families;
+    return 0;
+}
+
+/* The queue beside the one that draws the desktop, where there is such; a family may have no queues, or none that computes. */
+static void test_queue_choice(void **state) {
+    (void)state;
+    enum { DRAW = VK_QUEUE_GRAPHICS_BIT, COMPUTE = VK_QUEUE_COMPUTE_BIT, COPY = VK_QUEUE_TRANSFER_BIT };
+    static const struct {
+        VkQueueFamilyProperties families[4];
+        uint32_t n;
+        int chosen;
+    } cases[] = {
+        {{{DRAW | COMPUTE | COPY, 1, 64, {0}}, {COPY, 2, 0, {0}}, {COMPUTE | COPY, 4, 36, {0}}}, 3, 2},
+        {{{COMPUTE | COPY, 4, 36, {0}}, {DRAW | COMPUTE, 1, 64, {0}}}, 2, 0},
+        {{{COPY, 1, 64, {0}}, {DRAW | COMPUTE, 1, 48, {0}}, {COMPUTE, 0, 64, {0}}}, 3, 1},
+        {{{COMPUTE, 2, 32, {0}}, {COMPUTE, 2, 64, {0}}}, 2, 0},
+        {{{DRAW | COPY, 1, 64, {0}}}, 1, -1},
+        {.n = 0, .chosen = -1},
+    };
+    real_families = vkGetPhysicalDeviceQueueFamilyProperties;
+    vkGetPhysicalDeviceQueueFamilyProperties = fake_families;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        families = cases[i].families;
+        n_families = cases[i].n;
+        uint32_t bits;
+        int chosen = vk_compute_family(VK_NULL_HANDLE, &bits);
+        if (chosen != cases[i].chosen) fail_msg("case %zu: expected family %d, got %d", i, cases[i].chosen, chosen);
+        assert_int_equal(bits, chosen < 0 ? 0 : families[chosen].timestampValidBits);
+    }
+}
+
 static const struct CMUnitTest choosing[] = {
     cmocka_unit_test(test_coopmat_choice),
     cmocka_unit_test(test_coopmat2_choice),
@@ -285,6 +331,7 @@ static const struct CMUnitTest choosing[] = {
     cmocka_unit_test(test_unknown_names),
     cmocka_unit_test_teardown(test_choice, end_fakes),
     cmocka_unit_test_teardown(test_choice_without_a_gpu, end_fakes),
+    cmocka_unit_test_teardown(test_queue_choice, end_fake_families),
 };
 
 static const struct CMUnitTest on_device[] = {ON_DEVICE(test_open_by_name), ON_DEVICE(test_caps)};
