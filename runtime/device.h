@@ -25,9 +25,9 @@ struct pum_device {
     pum_device *first;         ///< of those: they are used, lost and rebuilt together, and what follows is the first one's
     pthread_rwlock_t in_use;   ///< shared by whoever uses it, exclusive while it is rebuilt
     pthread_mutex_t parts_lock;
-    device_part *parts;                    ///< the newest first: contexts before the weights that they read
-    bool reads_known;                      ///< under `lock`: whether these were measured
-    double device_gb_per_s, host_gb_per_s; ///< how fast it reads its own memory and the host's; 0: not known
+    device_part *parts;                            ///< the newest first: contexts before the weights that they read
+    bool reads_known;                              ///< under `lock`: whether these were measured
+    _Atomic double device_gb_per_s, host_gb_per_s; ///< how fast it reads its own memory and the host's; 0: not known
 };
 
 /// Measures once how fast it reads. What cannot be measured stays unknown. Any thread.

@@ -105,7 +105,14 @@ static pum_status load_first(void *argument, pum_error *err) {
     first_loading *l = argument;
     pum_status status = PUM_OK;
     for (pum_device *d = l->model->device; d && status == PUM_OK; d = d->next) status = device_tune(d, &l->model->needs, err);
-    return status == PUM_OK ? load_weights(l->model, l->load, err) : status;
+    if (status == PUM_OK) status = load_weights(l->model, l->load, err);
+    if (status != PUM_OK) return status;
+    // Now: when the device is left another thread may find it lost, and drop them.
+    pum_model *m = l->model;
+    m->weights_bytes = m->weights->device_bytes;
+    m->weights_bytes_per_token = llama_weights_bytes_per_token(m->weights);
+    m->host_bytes = m->weights->host_bytes;
+    return PUM_OK;
 }
 
 /* Its source is known: brings it to the device, or destroys it. */
@@ -117,9 +124,6 @@ static pum_status finish_loading(pum_model *m, const pum_model_params *params, u
         pum_model_destroy(&m);
         return status;
     }
-    m->weights_bytes = m->weights->device_bytes;
-    m->weights_bytes_per_token = llama_weights_bytes_per_token(m->weights);
-    m->host_bytes = m->weights->host_bytes;
     m->load_ms = (double)(clock_now_ns() - begin_ns) / 1e6;
     *model = m;
     return PUM_OK;

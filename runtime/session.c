@@ -15,7 +15,8 @@ _Static_assert((int)PUM_MAX_OPS == (int)OP_MAX_TIMES, "a list for all of them");
 
 struct pum_session {
     const pum_model *model;
-    llama_context *context; ///< NULL when the device was lost, until it is needed again
+    llama_context *context; ///< NULL when the device was lost, until it is needed again; other threads drop it, and nothing else
+                            ///< of a session: seen between device_enter and device_leave only
     device_part part;       ///< the context
     uint32_t n_ctx, n_chunk, n_vocab;
     uint32_t n_prefill; ///< tokens of one submission's chunk: n_chunk, halved whenever the device was lost
@@ -41,7 +42,6 @@ struct pum_session {
 static void drop_context(void *owner) {
     pum_session *s = owner;
     llama_context_destroy(&s->context);
-    s->n_computed = 0;
 }
 
 static pum_status need_context(pum_session *s, pum_error *err) {
@@ -53,6 +53,7 @@ static pum_status need_context(pum_session *s, pum_error *err) {
     int n_in_host = (int)llama_layers_in_host(s->context);
     if (n_in_host > s->plan.n_layers_in_host) s->plan.n_layers_in_host = n_in_host;
     device_add(device, &s->part, drop_context, s);
+    s->n_computed = 0;
     s->n_contexts++;
     return PUM_OK;
 }
@@ -195,6 +196,9 @@ static void count(pum_session *s, int n_tokens, uint64_t begin_ns, uint64_t begi
     s->stats.decode_tokens++;
     s->stats.decode_ms += ms;
     s->decode_cpu_ns += clock_thread_cpu_ns() - begin_cpu_ns;
+}
+
+static void count_dispatches(pum_session *s) {
     op_frame_counts counts = llama_counts(s->context);
     s->stats.dispatches_per_token = counts.dispatches;
     s->stats.barriers_per_token = counts.barriers;
@@ -218,6 +222,7 @@ static pum_status append_rest(pum_session *s, void *argument, pum_error *err) {
             !last)
             status = pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
     }
+    if (status == PUM_OK && a->n_tokens == 1) count_dispatches(s);
     return status;
 }
 
@@ -322,6 +327,7 @@ static pum_status generate_on_device(pum_session *s, void *argument, pum_error *
         s->tokens[s->n_past++] = g->token; // the step appended it
         s->n_computed = s->n_past;
         count(s, 1, begin, begin_cpu);
+        count_dispatches(s);
         begin = clock_now_ns();
         begin_cpu = clock_thread_cpu_ns();
         if (record.stopped == STEP_WRONG) status = fail_wrong_logit(&record, err);
@@ -381,7 +387,7 @@ void pum_session_get_stats(const pum_session *s, pum_stats *stats) {
 void pum_session_reset_stats(pum_session *session) {
     session->stats = (pum_stats){0};
     session->decode_cpu_ns = 0;
-    session->n_contexts = session->context ? 1 : 0;
+    session->n_contexts = 1;
 }
 
 typedef struct measuring {

@@ -284,7 +284,6 @@ static VkResult create_handle(vk_device *d, const candidate *c, VkDeviceCreateIn
 static pum_status open_handle(vk_device *d, candidate *c, pum_error *err) {
     pum_status status = PUM_OK;
     d->physical = c->physical;
-    d->caps = c->caps;
     uint32_t timestamp_bits;
     d->queue_family = (uint32_t)vk_compute_family(c->physical, &timestamp_bits);
     float priority = 0.5f;
@@ -320,6 +319,7 @@ static pum_status open_candidate(candidate *c, vk_device **device, pum_error *er
     if (!d) return pum_fail_memory(err, "a device", sizeof *d);
     pthread_mutex_init(&d->queue_lock, NULL);
     pthread_mutex_init(&d->pipeline_cache_lock, NULL);
+    d->caps = c->caps;
     pum_status status = open_handle(d, c, err);
     if (status != PUM_OK) vk_device_close(&d);
     *device = d;
@@ -350,7 +350,6 @@ static int find_again(const candidates *c, const vk_caps *caps) {
 
 pum_status vk_device_reopen(vk_device *d, pum_error *err) {
     candidates c;
-    const vk_caps before = d->caps; // with what was seen of the device since
     close_handle(d);
     atomic_store(&d->allocated_bytes, 0);
     for (uint32_t i = 0; i < VK_MAX_MEMORY_HEAPS; i++) atomic_store(&d->heap_bytes[i], 0);
@@ -367,7 +366,6 @@ pum_status vk_device_reopen(vk_device *d, pum_error *err) {
     atomic_store(&d->hung, false);
     if (status == PUM_OK) status = open_handle(d, &c.all[index], err);
     if (status == PUM_OK) atomic_store(&d->lost, false);
-    d->caps = before;
     free_candidates(&c);
     return status;
 }

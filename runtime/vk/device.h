@@ -82,9 +82,9 @@ pum_status vk_devices(pum_device_info *infos, int capacity, int *n_devices, pum_
 /// which: as pum_device_open. Loads Vulkan on first use (one instance per process, kept; thread-safe).
 pum_status vk_device_open(const char *which, vk_device **device, pum_error *err);
 void vk_device_close(vk_device **device);
-/// Opens a lost device again, in its place: the same GPU, capabilities read anew. Everything that was made on it must have been
-/// destroyed, and nobody may use it meanwhile. Errors: PUM_ERR_NO_DEVICE where it is not there any more; PUM_ERR_DEVICE,
-/// PUM_ERR_DEVICE_LOST, …; it stays lost then, and this may be tried again.
+/// Opens a lost device again, in its place: the same GPU. What is known of it stays as it was: others may be reading that.
+/// Everything that was made on it must have been destroyed, and nobody may use it meanwhile. Errors: PUM_ERR_NO_DEVICE where it is
+/// not there any more; PUM_ERR_DEVICE, PUM_ERR_DEVICE_LOST, …; it stays lost then, and this may be tried again.
 pum_status vk_device_reopen(vk_device *device, pum_error *err);
 /// Whether both are the same physical device.
 bool vk_device_same(const vk_device *a, const vk_device *b);

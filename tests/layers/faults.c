@@ -32,9 +32,15 @@ static bool is_turn(_Atomic uint64_t *n, uint64_t wanted, const char *name) {
     return turn;
 }
 
+/* What is submitted is on the device before it is lost, or is refused. */
+static pthread_mutex_t submitting = PTHREAD_MUTEX_INITIALIZER;
+
 /* A device that is lost stays so. What it was given before is done: nobody destroys what the driver below works on. */
 static VkResult lose(device_entry *d) {
-    if (d && !atomic_exchange(&d->lost, true) && !d->hung) d->DeviceWaitIdle(d->handle);
+    if (!d) return VK_ERROR_DEVICE_LOST;
+    pthread_mutex_lock(&submitting);
+    if (!atomic_exchange(&d->lost, true) && !d->hung) d->DeviceWaitIdle(d->handle);
+    pthread_mutex_unlock(&submitting);
     return VK_ERROR_DEVICE_LOST;
 }
 
@@ -243,7 +249,10 @@ static VkResult VKAPI_CALL layer_QueueSubmit(VkQueue queue, uint32_t n, const Vk
         return VK_SUCCESS;
     }
     if (i == config.drop) n = 0;
-    return d->QueueSubmit(queue, n, n ? infos : NULL, fence);
+    pthread_mutex_lock(&submitting);
+    result = d->lost ? VK_ERROR_DEVICE_LOST : d->QueueSubmit(queue, n, n ? infos : NULL, fence);
+    pthread_mutex_unlock(&submitting);
+    return result;
 }
 
 /* The seconds of a wait for what hangs pass at once. */
