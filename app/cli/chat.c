@@ -2,6 +2,7 @@
 #include "commands.h"
 
 #include "chat/conversation.h"
+#include "chat/devices.h"
 #include "chat/system.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 
 typedef struct chatting {
     engine e;
+    const options *o;
     conversation *c;
     bool terminal; ///< a person types; otherwise lines come from a pipe
     bool write_failed;
@@ -22,6 +24,7 @@ typedef struct chatting {
 static const char HELP[] = "/new          begin a new chat\n"
                            "/system TEXT  change the system turn (empty: the template's own)\n"
                            "/save FILE    write the chat as Markdown\n"
+                           "/device N     go on on another device, by index or part of the name (0,1: several)\n"
                            "/quit         end (%s too)\n"
                            "Ctrl-C stops an answer.\n";
 
@@ -60,6 +63,26 @@ static bool save(const chatting *ch, const char *path) {
     return ok;
 }
 
+/* Takes model and chat to another device: the one that was used may be gone. Nothing has changed where that fails. */
+static void move(chatting *ch, const char *which) {
+    bool several = strchr(which, ',');
+    options o = *ch->o;
+    o.device = several ? NULL : which;
+    o.devices = several ? which : NULL;
+    engine other = {.file = ch->e.file, .tokenizer = ch->e.tokenizer}; // these stay
+    pum_error err;
+    bool ok = engine_open_device(&other, &o) && engine_load(&other, &o);
+    if (ok) ok = conversation_move(ch->c, other.model, &err) == PUM_OK || engine_error(&err);
+    engine left = ok ? ch->e : other;
+    if (ok) ch->e = other;
+    pum_model_destroy(&left.model);
+    pum_device_destroy(&left.device);
+    if (!ok) return;
+    char names[512];
+    devices_names(ch->e.device, names, sizeof names);
+    engine_notice("the chat goes on on %s", names);
+}
+
 /* Returns false to end. */
 static bool obey(chatting *ch, const char *line) {
     pum_error err;
@@ -75,6 +98,8 @@ static bool obey(chatting *ch, const char *line) {
             engine_notice("the system turn is changed");
     } else if (strncmp(line, "/save ", 6) == 0 && line[6]) {
         if (save(ch, line + 6)) engine_notice("saved to %s", line + 6);
+    } else if (strncmp(line, "/device ", 8) == 0 && line[8]) {
+        move(ch, line + 8);
     } else if (strcmp(line, "/help") == 0) {
         fprintf(stderr, HELP, system_end_keys);
         fflush(stderr);
@@ -94,7 +119,9 @@ static bool answer(chatting *ch, const char *line) {
     forget_progress(ch);
     if (ch->write_failed) return false;
     if ((status == PUM_OK || ch->began) && !engine_write("\n", 1)) return false;
-    if (status != PUM_OK) return engine_error(&err) || ch->terminal; // a person can go on; a script should hear of it
+    if (status != PUM_OK) engine_error(&err);
+    if (status == PUM_ERR_NO_DEVICE && ch->terminal) engine_notice("here that is /device N; the chat goes on there");
+    if (status != PUM_OK) return ch->terminal; // a person can go on; a script should hear of it
     if (report.n_turns_left_out > ch->n_left_out)
         engine_notice("the context is full: the oldest %d turns are left out", report.n_turns_left_out);
     ch->n_left_out = report.n_turns_left_out;
@@ -127,7 +154,7 @@ static bool talk(chatting *ch) {
 }
 
 int command_chat(options *o) {
-    chatting ch = {.terminal = system_is_terminal(stdin)};
+    chatting ch = {.o = o, .terminal = system_is_terminal(stdin)};
     pum_error err;
     bool ok = engine_open(&ch.e, o);
     if (ok) {

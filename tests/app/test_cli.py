@@ -5,7 +5,9 @@ usage: test_cli.py PUMICE DATA [default-model]      DATA: the folder of test dat
 """
 import json
 import os
+import pty
 import random
+import select
 import subprocess
 import sys
 import tempfile
@@ -22,6 +24,33 @@ DEFAULT_MODEL = os.path.join(DATA_HOME, "pumice/models/SmolLM2-135M-Instruct.Q4_
 
 def pumice(*args, stdin=b"", timeout=120, env=None):
     return subprocess.run([PUMICE, *map(str, args)], input=stdin, capture_output=True, timeout=timeout, env=env)
+
+
+class Terminal:
+    """A program at a terminal of its own."""
+
+    def __init__(self, command, environment):
+        self.ours, theirs = pty.openpty()
+        self.program = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment, start_new_session=True)
+        os.close(theirs)
+
+    def type(self, text):
+        os.write(self.ours, text.encode())
+
+    def read_until(self, end, timeout=120):
+        """What comes until it ends so, without what the terminal adds."""
+        text = ""
+        while not text.endswith(end):
+            if not select.select([self.ours], [], [], timeout)[0]:
+                self.program.kill()
+                raise AssertionError("expected %r in the end, got %r" % (end, text))
+            text += os.read(self.ours, 4096).decode(errors="replace").replace("\r", "")
+        return text
+
+    def wait(self):
+        status = self.program.wait(60)
+        os.close(self.ours)
+        return status
 
 
 class Case(unittest.TestCase):
@@ -403,6 +432,28 @@ class DefaultModel(Case):
         self.assertGreaterEqual(len(answers), len(turns))
         self.assertIn(b"the context is full: the oldest", done.stderr)
         self.assertIn("Cow", done.stdout.decode())
+
+    def test_chat_goes_on_on_another_device(self):
+        """A device that is unplugged in the middle of an answer; typed at a terminal, where an error ends nothing."""
+        layers = os.path.join(os.path.dirname(os.path.abspath(PUMICE)), "tests/layers")
+        environment = {"VK_LAYER_PATH": layers, "VK_INSTANCE_LAYERS": "VK_LAYER_PUMICE_test", "NODEVICE_SELECT": "1",
+                       "PUMICE_LAYER": "vanish=25,absent=2"}  # found again when it has been looked for twice
+        chat = Terminal([PUMICE, "chat", "--temp", "0", "--ctx", "256", "-n", "12", "--no-tune"], {**os.environ, **environment})
+        chat.read_until("> ")
+        chat.type("Say hello.\n")
+        said = chat.read_until("\n> ")
+        self.assertIn("the device was lost and is not there any more", said)
+        self.assertIn("/device", said)
+        chat.type("/device no such device\n")
+        self.assertIn("expected a Vulkan device, got none", chat.read_until("\n> "))
+        chat.type("/device 0\n")
+        self.assertIn("the chat goes on on ", chat.read_until("\n> "))
+        chat.type("What is the capital of France?\n")
+        self.assertIn("The capital of France is Paris.", chat.read_until("\n> "))
+        chat.type("/device 99\n")
+        self.assertIn('device "99": expected an index', chat.read_until("\n> "))
+        chat.type("/quit\n")
+        self.assertEqual(chat.wait(), 0)
 
     def test_message_over_the_context(self):
         done = pumice("chat", "--temp", 0, "--ctx", 256, "-n", 8, stdin=b"word " * 400 + b"\n")
