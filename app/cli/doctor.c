@@ -101,6 +101,14 @@ static int complain(const pum_device_info *d, const pum_device_report *r) {
 static int doctor_each(options *o) {
     const char *list = o->devices;
     int status = 0;
+    pum_device *all;
+    pum_error err;
+    // What is wrong with the list is said before anything is checked.
+    if (pum_device_open_with(&(pum_device_params){.devices = list}, &all, &err) != PUM_OK) {
+        engine_error(&err);
+        return 1;
+    }
+    pum_device_destroy(&all);
     o->devices = NULL;
     if (o->json) printf("[");
     for (const char *at = list; at; at = *at ? at + 1 : NULL) {
@@ -109,6 +117,7 @@ static int doctor_each(options *o) {
         if (at != list && o->json) printf(",");
         o->device = which;
         if (command_doctor(o) != 0) status = 1;
+        o->report_goes_on = true;
         at += strcspn(at, ",");
     }
     if (o->json) printf("]\n");

@@ -95,7 +95,7 @@ static void put_all(FILE *f, const engine *e, const pum_device_info *d, const pu
 }
 
 bool doctor_write_report(const engine *e, const options *o, const pum_device_info *info, const pum_device_report *report) {
-    FILE *f = system_open(o->report_file, "wb");
+    FILE *f = system_open(o->report_file, o->report_goes_on ? "ab" : "wb");
     bool ok = f != NULL;
     if (f) {
         put_all(f, e, info, report, o->full);

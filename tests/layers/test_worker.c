@@ -15,6 +15,7 @@ enum { SECONDS = 300 };
 
 static layer_control layer;
 static char model_path[4096];
+static const char *devices; ///< that the model is divided among, or NULL
 static worker *w;
 
 /* What came until an answer was done, or a model ready. */
@@ -37,7 +38,7 @@ static heard listen_until(news_kind end) {
             if (n->kind == NEWS_TEXT) keep(h.text, sizeof h.text, n->text);
             if (n->kind == NEWS_FAILED) keep(h.failure, sizeof h.failure, n->text);
             if (n->kind == NEWS_DONE) keep(h.notice, sizeof h.notice, n->text);
-            if (n->kind == NEWS_DEVICE) keep(h.device, sizeof h.device, n->detail);
+            if (n->kind == NEWS_DEVICE || n->kind == NEWS_READY) keep(h.device, sizeof h.device, n->detail);
             news_free(n);
         }
     if (!ended) fail_msg("nothing came in %d s", SECONDS);
@@ -57,11 +58,12 @@ static void assert_answered(const heard *h) {
 static int open_window(void **state) {
     (void)state;
     layer.begin("");
-    w = worker_start(SDL_RegisterEvents(1), NULL, NULL, 128, PUM_KV_F16);
+    w = worker_start(SDL_RegisterEvents(1), NULL, devices, 128, PUM_KV_F16);
     assert_non_null(w);
     worker_load(w, model_path);
     heard h = listen_until(NEWS_READY);
     if (h.failure[0]) fail_msg("%s", h.failure);
+    assert_int_equal(strstr(h.device, " + ") != NULL, devices && strchr(devices, ','));
     return 0;
 }
 
@@ -105,14 +107,17 @@ static void test_another_device_will_do(void **state) {
     h = ask("Lily");
     assert_answered(&h);
     assert_true(h.device[0]);
+    assert_null(strstr(h.device, " + ")); // one, and the fastest
 }
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_window, close_window)
 
-int main(void) {
+/* LIST: of devices, as --devices has it. */
+int main(int argc, char **argv) {
     static const struct CMUnitTest tests[] = {CASE(test_an_answer_goes_on), CASE(test_a_device_that_comes_back),
                                               CASE(test_another_device_will_do)};
     const char *data = getenv("PUMICE_TEST_DATA");
+    if (argc > 1) devices = argv[1];
     snprintf(model_path, sizeof model_path, "%s/models/stories260K/stories260K-f32.gguf", data ? data : ".");
     SDL_SetHint(SDL_HINT_NO_SIGNAL_HANDLERS, "1"); // a time-out must be able to end it
     if (!layer_control_open(&layer) || SDL_Init(SDL_INIT_EVENTS) != 0) return 1;
