@@ -31,8 +31,7 @@ struct child {
     void (*end)(void *user);
     void *end_user;
     int socket;
-    size_t n_used, n_taken; ///< of text: filled, and handed out
-    char text[CHILD_LINE_BYTES];
+    line_reader lines;
 };
 
 /* ---- finding */
@@ -164,35 +163,19 @@ static bool send_all(int socket, const char *bytes, size_t n) {
 
 bool child_send(child *c, const char *line) { return send_all(c->socket, line, strlen(line)) && send_all(c->socket, "\n", 1); }
 
-/* The line that is there in full, or NULL. */
-static const char *take_line(child *c) {
-    memmove(c->text, c->text + c->n_taken, c->n_used - c->n_taken);
-    c->n_used -= c->n_taken;
-    c->n_taken = 0;
-    char *end = memchr(c->text, '\n', c->n_used);
-    if (end) {
-        c->n_taken = (size_t)(end - c->text) + 1;
-    } else if (c->n_used == sizeof c->text - 1) { // no line of ours is so long: it is cut
-        end = c->text + c->n_used;
-        c->n_taken = c->n_used;
-    } else {
-        return NULL;
-    }
-    *end = 0;
-    return c->text;
-}
-
 child_event child_read(child *c, int most_ms, const char **line) {
     for (;;) {
-        if ((*line = take_line(c))) return CHILD_LINE;
+        if ((*line = line_reader_take(&c->lines))) return CHILD_LINE;
         struct pollfd wait = {.fd = c->socket, .events = POLLIN};
         int ready = poll(&wait, 1, most_ms);
         if (ready < 0 && errno == EINTR) return CHILD_SILENT; // whoever interrupts wants to be heard
         if (ready == 0) return CHILD_SILENT;
-        ssize_t got = recv(c->socket, c->text + c->n_used, sizeof c->text - 1 - c->n_used, 0);
+        size_t n_bytes;
+        char *room = line_reader_room(&c->lines, &n_bytes);
+        ssize_t got = recv(c->socket, room, n_bytes, 0);
         if (got < 0 && errno == EINTR) continue;
         if (got <= 0) return CHILD_GONE;
-        c->n_used += (size_t)got;
+        line_reader_add(&c->lines, (size_t)got);
     }
 }
 

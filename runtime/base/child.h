@@ -4,11 +4,12 @@
 #define BASE_CHILD_H
 
 #include "base/error.h"
+#include "base/line_reader.h"
 
 /// A running program. One thread at a time.
 typedef struct child child;
 
-enum { CHILD_LINE_BYTES = 2048, CHILD_PATH_BYTES = 4096 };
+enum { CHILD_LINE_BYTES = LINE_READER_BYTES, CHILD_PATH_BYTES = 4096 };
 
 /// Finds a program that was installed with this library, or built with it: libexec/pumice/NAME, seen from the file that this code
 /// was loaded from; under Windows NAME.exe beside it. path [CHILD_PATH_BYTES]. Returns whether it is there and can be run.

@@ -1,7 +1,6 @@
 /* Two pipes and a job: what is in the job ends with the process that holds it, however that ends. */
 #define WIN32_LEAN_AND_MEAN
 #include "base/child.h"
-
 #include "base/wide.h"
 
 #include <io.h>
@@ -13,8 +12,7 @@ _Static_assert((int)CHILD_PATH_BYTES >= (int)FILES_MAX_PATH, "wide.h has to hold
 
 struct child {
     HANDLE process, job, to, from;
-    size_t n_used, n_taken; ///< of text: filled, and handed out
-    char text[CHILD_LINE_BYTES];
+    line_reader lines;
 };
 
 /* ---- finding */
@@ -137,36 +135,19 @@ static bool send_all(HANDLE to, const char *bytes, size_t n) {
 
 bool child_send(child *c, const char *line) { return send_all(c->to, line, strlen(line)) && send_all(c->to, "\n", 1); }
 
-/* The line that is there in full, or NULL. */
-static const char *take_line(child *c) {
-    memmove(c->text, c->text + c->n_taken, c->n_used - c->n_taken);
-    c->n_used -= c->n_taken;
-    c->n_taken = 0;
-    char *end = memchr(c->text, '\n', c->n_used);
-    if (end) {
-        c->n_taken = (size_t)(end - c->text) + 1;
-    } else if (c->n_used == sizeof c->text - 1) { // no line of ours is so long: it is cut
-        end = c->text + c->n_used;
-        c->n_taken = c->n_used;
-    } else {
-        return NULL;
-    }
-    *end = 0;
-    return c->text;
-}
-
 child_event child_read(child *c, int most_ms, const char **line) {
     // One cannot wait for such a pipe with a limit: looks at it, seldom where nothing comes.
     enum { LONGEST_STEP_MS = 10 };
     ULONGLONG begin = GetTickCount64();
     for (DWORD step_ms = 0;; step_ms = step_ms < LONGEST_STEP_MS ? step_ms + 1 : LONGEST_STEP_MS) {
-        if ((*line = take_line(c))) return CHILD_LINE;
+        if ((*line = line_reader_take(&c->lines))) return CHILD_LINE;
         DWORD there = 0, got = 0;
         if (!PeekNamedPipe(c->from, NULL, 0, NULL, &there, NULL)) return CHILD_GONE;
         if (there > 0) {
-            if (!ReadFile(c->from, c->text + c->n_used, (DWORD)(sizeof c->text - 1 - c->n_used), &got, NULL) || got == 0)
-                return CHILD_GONE;
-            c->n_used += got;
+            size_t n_bytes;
+            char *room = line_reader_room(&c->lines, &n_bytes);
+            if (!ReadFile(c->from, room, (DWORD)n_bytes, &got, NULL) || got == 0) return CHILD_GONE;
+            line_reader_add(&c->lines, got);
             step_ms = 0;
             continue;
         }

@@ -1,6 +1,7 @@
 /* Choosing and opening a device. */
 #include "base/cache_file.h"
 #include "base/log.h"
+#include "base/system_memory.h"
 #include "vk/caps.h"
 #include "vk/instance.h"
 
@@ -100,17 +101,6 @@ static pum_status list_candidates(candidates *c, pum_error *err) {
 
 /* ---- memory */
 
-/* Bytes that the system could still give to a program, or UINT64_MAX where it does not tell. */
-static uint64_t host_available_bytes(void) {
-    FILE *file = fopen("/proc/meminfo", "r");
-    if (!file) return UINT64_MAX;
-    uint64_t kib = UINT64_MAX / 1024;
-    for (char line[128]; fgets(line, sizeof line, file);)
-        if (sscanf(line, "MemAvailable: %" SCNu64, &kib) == 1) break;
-    fclose(file);
-    return kib * 1024;
-}
-
 static uint64_t at_most(uint64_t n, uint64_t most) { return n < most ? n : most; }
 
 /* taken: what this program has already taken, for drivers that do not count. */
@@ -121,7 +111,7 @@ static uint64_t free_of_heap(const vk_heap *heap, uint64_t taken) {
 
 static uint64_t free_memory(const vk_heap *heap, const vk_caps *caps, uint64_t taken) {
     // A CPU driver gives out the host's memory as the host does: more than there is, until the system ends the program.
-    uint64_t host = caps->type == PUM_DEVICE_CPU ? host_available_bytes() : UINT64_MAX;
+    uint64_t host = caps->type == PUM_DEVICE_CPU ? system_memory_available_bytes() : UINT64_MAX;
     return at_most(free_of_heap(heap, taken), host);
 }
 
@@ -135,7 +125,7 @@ uint64_t vk_device_available_bytes(vk_device *device) {
 uint64_t vk_device_host_available_bytes(vk_device *device) {
     vk_heap heap = vk_caps_host_heap(device->physical, device->caps.memory_budget);
     // A tenth of what the host has stays for everything else that runs there.
-    return at_most(free_of_heap(&heap, atomic_load(&device->heap_bytes[heap.index])), host_available_bytes() / 10 * 9);
+    return at_most(free_of_heap(&heap, atomic_load(&device->heap_bytes[heap.index])), system_memory_available_bytes() / 10 * 9);
 }
 
 /* ---- describing */

@@ -3,8 +3,10 @@
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/file_map.h"
+#include "base/line_reader.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "base/system_memory.h"
 #include "base/utf8.h"
 
 #include <fcntl.h>
@@ -296,14 +298,66 @@ static void test_random_uniform(void **state) {
     assert_true(squares > 0.99 * N / 12 && squares < 1.01 * N / 12);
 }
 
+/* Bytes in pieces of each size: the same lines; one that is too long is cut, and nothing of it is lost. */
+static void test_lines_from_pieces(void **state) {
+    (void)state;
+    enum { N_LONG = LINE_READER_BYTES + 100 };
+    static char text[N_LONG + 64], got[N_LONG + 64];
+    strcpy(text, "one\n\ntwo words\n");
+    memset(text + strlen(text), 'x', N_LONG);
+    strcpy(text + strlen(text), "\nlast\nno end");
+    size_t n_text = strlen(text);
+    for (size_t piece = 1; piece < 5000; piece = piece * 3 + 1) {
+        line_reader *r = calloc(1, sizeof *r);
+        int n_lines = 0;
+        size_t n_got = 0, longest = 0;
+        for (size_t at = 0; at < n_text;) {
+            size_t room;
+            char *to = line_reader_room(r, &room);
+            assert_true(room > 0);
+            size_t n = n_text - at < piece ? n_text - at : piece;
+            if (n > room) n = room;
+            memcpy(to, text + at, n);
+            line_reader_add(r, n);
+            at += n;
+            for (const char *line; (line = line_reader_take(r)); n_lines++) {
+                size_t length = strlen(line);
+                memcpy(got + n_got, line, length);
+                n_got += length;
+                longest = length > longest ? length : longest;
+            }
+        }
+        assert_int_equal(n_lines, 6); // one, nothing, two words, the first part of the long one, its rest, last
+        assert_int_equal(longest, LINE_READER_BYTES - 1);
+        assert_int_equal(n_got, 3 + 9 + N_LONG + 4);
+        free(r);
+    }
+}
+
+static void test_memory_of_the_system(void **state) {
+    (void)state;
+    uint64_t bytes = system_memory_available_bytes();
+    assert_true(bytes == UINT64_MAX || (bytes > 1 << 20 && bytes < (uint64_t)1 << 50));
+#ifdef __linux__
+    assert_true(bytes != UINT64_MAX);
+#endif
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_arena),           cmocka_unit_test(test_arena_limits),
-        cmocka_unit_test(test_utf8_round_trip), cmocka_unit_test(test_utf8_bytes),
-        cmocka_unit_test(test_file_map),        cmocka_unit_test(test_errors),
-        cmocka_unit_test(test_status_names),    cmocka_unit_test(test_log),
-        cmocka_unit_test(test_clock),           cmocka_unit_test(test_philox),
+        cmocka_unit_test(test_arena),
+        cmocka_unit_test(test_arena_limits),
+        cmocka_unit_test(test_utf8_round_trip),
+        cmocka_unit_test(test_utf8_bytes),
+        cmocka_unit_test(test_file_map),
+        cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_status_names),
+        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_clock),
+        cmocka_unit_test(test_philox),
         cmocka_unit_test(test_random_uniform),
+        cmocka_unit_test(test_lines_from_pieces),
+        cmocka_unit_test(test_memory_of_the_system),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
