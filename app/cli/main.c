@@ -3,7 +3,6 @@
 
 #include "chat/system.h"
 
-#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -37,7 +36,6 @@ static void on_log(void *user, pum_log_level level, const char *message) {
 
 int main(int argc, char **argv) {
     system_begin(&argc, &argv);
-    setlocale(LC_CTYPE, "");
     pum_set_log(on_log, NULL);
     if (argc < 2) {
         print_commands(stderr);

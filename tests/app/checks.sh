@@ -1,4 +1,5 @@
-# What the tests written for a shell share; to be sourced. `failures` counts, and is what a test should look at in the end.
+# What the tests written for bash share; to be sourced.
+# Of tests that go on: `failures` counts, and is what they should look at in the end.
 failures=0
 pids=()
 skip() {
@@ -31,4 +32,26 @@ start_window_manager() {
     pids+=($!)
     # A window that is mapped while it starts may wait for it in vain.
     eventually xdotool get_num_desktops >/dev/null 2>&1
+}
+
+# What tests of a tool share that end with their first failure.
+
+# Makes $folder, which goes with the test.
+make_folder() {
+    folder=$(mktemp -d)
+    trap 'rm -rf "$folder"' EXIT
+}
+# Ends the test, with what the last command has said into $folder/out.
+fail() {
+    echo "failed: $*"
+    [ ! -e "$folder/out" ] || sed 's/^/    /' "$folder/out"
+    exit 1
+}
+expect() { grep -qF -- "$1" "$folder/out" || fail "${2:-expected: $1}"; }
+# refuses SENTENCE ARGUMENT…: $tool fails with a sentence.
+refuses() {
+    local sentence=$1
+    shift
+    if "$tool" "$@" >"$folder/out" 2>&1; then fail "$*: expected an error"; fi
+    expect "pumice: error: $sentence" "$*: expected: $sentence"
 }

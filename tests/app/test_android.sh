@@ -1,18 +1,13 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # test_android.sh ROOT: tools/android says all that is missing, and nothing when nothing is; the project's files are well-formed and name what is
 # there. SDK, NDK, Gradle and JDK are stand-ins.
 set -eu
 root=$1
 project=$root/app/android
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-fail() {
-    echo "failed: $*"
-    sed 's/^/    /' "$folder/out"
-    exit 1
-}
+# shellcheck source=tests/app/checks.sh
+. "$(dirname "$0")/checks.sh"
+make_folder
 tool() { env -i HOME="$folder" PATH="$folder/bin:/usr/bin:/bin" "$@" "$root/tools/android" check >"$folder/out" 2>&1; }
-expect() { grep -qF -- "$1" "$folder/out" || fail "expected: $1"; }
 program() { # program NAME WORDS
     printf '#!/bin/sh\necho "%s"\n' "$2" >"$folder/bin/$1"
     chmod +x "$folder/bin/$1"

@@ -1,21 +1,10 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # test_arm64.sh ROOT: what is asked wrongly of tools/arm64, a set-up without a network, and, where it is there, a program run in it.
 set -eu
 tool=$1/tools/arm64
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-fail() {
-    echo "failed: $*"
-    sed 's/^/    /' "$folder/out"
-    exit 1
-}
-# refuses SENTENCE ARGUMENT…: the tool fails with a sentence.
-refuses() {
-    sentence=$1
-    shift
-    if "$tool" "$@" >"$folder/out" 2>&1; then fail "$*: expected an error"; fi
-    grep -qF -- "pumice: error: $sentence" "$folder/out" || fail "$*: expected: $sentence"
-}
+# shellcheck source=tests/app/checks.sh
+. "$(dirname "$0")/checks.sh"
+make_folder
 refuses "--driver: expected a name, got nothing" run --driver
 refuses "--suite: expected the name of a suite, got nothing" run --suite
 refuses "run: expected a command" run --driver lavapipe

@@ -1,21 +1,10 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # test_rootfs.sh ROOT: the second system: what is asked wrongly, a set-up without a network, and, where it has been made, commands in it.
 set -eu
 tool=$1/tools/rootfs
-folder=$(mktemp -d)
-trap 'rm -rf "$folder"' EXIT
-fail() {
-    echo "failed: $*"
-    sed 's/^/    /' "$folder/out"
-    exit 1
-}
-# refuses SENTENCE ARGUMENT…: the tool fails with a sentence.
-refuses() {
-    sentence=$1
-    shift
-    if "$tool" "$@" >"$folder/out" 2>&1; then fail "$*: expected an error"; fi
-    grep -qF -- "pumice: error: $sentence" "$folder/out" || fail "$*: expected: $sentence"
-}
+# shellcheck source=tests/app/checks.sh
+. "$(dirname "$0")/checks.sh"
+make_folder
 refuses "--driver: expected a name, got nothing" run --driver
 refuses "--driver: expected one of those that" run --driver voodoo true
 refuses "--driver: expected radv:GPU" run --driver radv true
