@@ -1,4 +1,6 @@
 # One shader: GLSL → SPIR-V → spirv-val → C. Run by the build as a script, with NAME, SOURCE, DEFINES, TARGET, INCLUDE, OUT.
+# SPIR-V 1.3, that of Vulkan 1.1, has the size of a workgroup as a built-in constant; 1.6 would have it as a mode, and the layer calls the
+# older way BestPractices-SpirvDeprecated_WorkgroupSize. The floor is 1.1, and every driver takes it.
 set(flags "")
 foreach(define IN LISTS DEFINES)
   list(APPEND flags -D${define})

@@ -39,6 +39,8 @@ void op_rope_store(op_frame *f, const op_rope *rope, op_rows qkv, op_position po
         // All is read, with the table once for all heads; q goes back to where it was, K and V into the cache.
         double bytes_per_token = 8.0 * n_pairs + 4.0 * rope->n_rot + 8.0 * push.n_head * pairs +
                                  2.0 * n_heads * (double)op_kv_position_bytes(kv->type, kv->head_dim);
+        // Only the first one writes q. The layer takes every kernel for one that writes what it could, and says
+        // SYNC-HAZARD-WRITE-AFTER-WRITE of the others among themselves: none of them writes it.
         op_frame_dispatch(f, &(op_dispatch){
                                  .kernel = kernel,
                                  .spans = {qkv.span, position.n_past, rope->table, kv->k[s], kv->v[s]},

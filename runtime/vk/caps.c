@@ -381,7 +381,9 @@ pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *f
 
 int vk_compute_family(VkPhysicalDevice physical, uint32_t *timestamp_bits) {
     VkQueueFamilyProperties families[32];
-    uint32_t n = 32;
+    uint32_t n = 0;
+    vkGetPhysicalDeviceQueueFamilyProperties(physical, &n, NULL);
+    if (n > 32) n = 32;
     vkGetPhysicalDeviceQueueFamilyProperties(physical, &n, families);
     int best = -1;
     for (uint32_t i = 0; i < n; i++) {

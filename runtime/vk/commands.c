@@ -37,6 +37,7 @@ static pum_status create_objects(vk_commands *c, pum_error *err) {
                                           .level = VK_COMMAND_BUFFER_LEVEL_PRIMARY,
                                           .commandBufferCount = 1};
     VK_TRY(d->fn.vkAllocateCommandBuffers(d->handle, &buffer, &c->buffer), "making a command buffer");
+    // BestPractices-SyncObjects-HighNumberOfFences: one for each submission under way, some ten in all; none is made in between.
     VkFenceCreateInfo fence = {.sType = VK_STRUCTURE_TYPE_FENCE_CREATE_INFO};
     VK_TRY(d->fn.vkCreateFence(d->handle, &fence, NULL, &c->fence), "making a fence");
     if (d->caps.timestamp_ns > 0) {
@@ -134,6 +135,8 @@ fail: // whoever records all the same records nothing
 pum_status vk_commands_begin(vk_commands *c, pum_error *err) {
     return begin(c, VK_COMMAND_BUFFER_USAGE_ONE_TIME_SUBMIT_BIT, err);
 }
+/* Without the flag of one submission (BestPractices-Arm-vkBeginCommandBuffer-one-time-submit): a step of decoding is recorded
+ * once and submitted for each token; recording it anew would cost the host more. */
 pum_status vk_commands_begin_again(vk_commands *c, pum_error *err) {
     return begin(c, VK_COMMAND_BUFFER_USAGE_SIMULTANEOUS_USE_BIT, err);
 }
@@ -216,6 +219,8 @@ void vk_commands_dispatch(vk_commands *c, const vk_pipeline *pipeline, const vk_
 
 static const VkPipelineStageFlags WORK = VK_PIPELINE_STAGE_COMPUTE_SHADER_BIT | VK_PIPELINE_STAGE_TRANSFER_BIT;
 
+/* BestPractices-AMD-CmdBuffer-highBarrierCount: it is counted from one presented image to the next, and we present none: this is
+ * all that a process ever does. ops/frame.c asks for a barrier only where ranges meet. */
 static void barrier(vk_commands *c, VkPipelineStageFlags to, VkAccessFlags access) {
     VkMemoryBarrier memory = {.sType = VK_STRUCTURE_TYPE_MEMORY_BARRIER,
                               .srcAccessMask = VK_ACCESS_SHADER_WRITE_BIT | VK_ACCESS_TRANSFER_WRITE_BIT,

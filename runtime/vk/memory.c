@@ -37,6 +37,11 @@ static int find_type(const vk_device *device, uint32_t allowed, VkMemoryProperty
     return -1;
 }
 
+/* BestPractices-NVIDIA-AllocateMemory-SetPriority and
+ * BestPractices-NVIDIA-CreateDevice-PageableDeviceLocalMemory: all of it (weights, K and
+ * V, scratch) is read for each token, so no part could give way to another; what does not fit is put into the host's memory by
+ * us. BestPractices-NVIDIA-AllocateMemory-ReuseAllocations: a model or session that goes gives its memory back at once, for other
+ * programs too; the next one may be of any size. */
 static VkResult allocate(vk_device *device, const VkMemoryRequirements *need, vk_use use, VkDeviceMemory *memory,
                          int *memory_type) {
     const VkMemoryAllocateFlagsInfo with_address = {.sType = VK_STRUCTURE_TYPE_MEMORY_ALLOCATE_FLAGS_INFO,
@@ -113,6 +118,8 @@ static uint64_t address_of(const vk_device *device, VkBuffer buffer) {
     return ask ? ask(device->handle, &info) : 0;
 }
 
+/* BestPractices-vkBindBufferMemory-small-dedicated-allocation: small are the sequence numbers, the staging buffers and what the
+ * host shares with kernels, a few for each session, each with the memory that suits its use. All else comes from pools. */
 pum_status vk_buffer_create(vk_device *device, uint64_t n_bytes, vk_use use, const char *what, vk_buffer *buffer,
                             pum_error *err) {
     *buffer = (vk_buffer){.n_bytes = n_bytes};

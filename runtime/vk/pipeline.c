@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* BestPractices-AMD-CreatePipelinesLayout-KeepLayoutSmall: shapes are push constants, at most the 128 bytes that every device
+ * has. A buffer instead would cost each dispatch a descriptor, a load and, where shapes change, a barrier. */
 static VkResult create_layouts(vk_device *device, const vk_pipeline_params *p, vk_pipeline *pipeline) {
     VkDescriptorSetLayoutBinding bindings[VK_MAX_BINDINGS];
     for (uint32_t i = 0; i < p->n_bindings; i++)
@@ -23,6 +25,9 @@ static VkResult create_layouts(vk_device *device, const vk_pipeline_params *p, v
     return device->fn.vkCreatePipelineLayout(device->handle, &layout, NULL, &pipeline->layout);
 }
 
+/* BestPractices-AMD-LocalWorkgroup-Multiple64 and BestPractices-Arm-vkCreateComputePipelines-compute-thread-group-alignment: the
+ * layer runs on CPU drivers, whose kernels (the word cpu in variants.txt) are one subgroup of 4 to 16 wide; those for GPUs have
+ * 64 or more. */
 static VkResult create_pipeline(vk_device *device, const vk_pipeline_params *p, VkShaderModule module, vk_pipeline *pipeline) {
     VkSpecializationMapEntry entries[VK_MAX_CONSTANTS];
     for (uint32_t i = 0; i < p->n_constants; i++)

@@ -14,8 +14,13 @@ bool layer_control_open(layer_control *layer) {
     program[n] = 0;
     snprintf(folder, sizeof folder, "%s/layers", dirname(program));
     snprintf(path, sizeof path, "%s/pumice_test_layer.so", folder);
-    setenv("VK_LAYER_PATH", folder, 1);
-    setenv("VK_INSTANCE_LAYERS", "VK_LAYER_PUMICE_test", 1);
+    // A layer that is named already, of validation say, stays above this one.
+    const char *above = getenv("VK_INSTANCE_LAYERS"), *others = getenv("VK_ADD_LAYER_PATH");
+    char layers[512], folders[6000];
+    snprintf(layers, sizeof layers, "%s%sVK_LAYER_PUMICE_test", above ? above : "", above ? ":" : "");
+    snprintf(folders, sizeof folders, "%s%s%s", folder, others ? ":" : "", others ? others : "");
+    setenv("VK_LAYER_PATH", folders, 1);
+    setenv("VK_INSTANCE_LAYERS", layers, 1);
     setenv("NODEVICE_SELECT", "1", 1); // Mesa's layer that sorts the devices crashes when listing them has failed once
     void *library = dlopen(path, RTLD_NOW);
     if (!library) {
