@@ -24,8 +24,8 @@ gpu)
     # Lavapipe 25 and later end in compiled code with a null pointer when the layer has put its checks of descriptors into a kernel (any
     # with a subgroup operation or a barrier, at widths of 128 to 512); the same kernels run so on lavapipe 22.3 and on SwiftShader. So
     # this check takes the lavapipe of this system along.
-    library=$(ls /usr/lib/*/libvulkan_lvp.so 2>/dev/null | head -n 1)
-    [ -n "$library" ] || { echo "skipped: lavapipe is not installed (Debian: mesa-vulkan-drivers)"; exit 77; }
+    for library in /usr/lib/*/libvulkan_lvp.so; do :; done
+    [ -e "$library" ] || { echo "skipped: lavapipe is not installed (Debian: mesa-vulkan-drivers)"; exit 77; }
     carry "$library" "/"
     rm -f "$place"/{libc,libm,libdl,libpthread,librt,libstdc++,libgcc_s}.so.* "$place"/ld-linux*
     cp -L "$library" "$place"
