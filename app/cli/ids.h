@@ -2,7 +2,9 @@
 #ifndef CLI_IDS_H
 #define CLI_IDS_H
 
-#include "engine.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 /// Reads ids separated by white space from text [n_bytes], which a zero byte ends. *ids is to be freed with free(). Returns false
 /// after a sentence on stderr.

@@ -2,10 +2,8 @@
 #include "commands.h"
 #include "ids.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 static bool print_ids(const int32_t *ids, size_t n) {
     for (size_t i = 0; i < n; i++) printf(i ? " %d" : "%d", (int)ids[i]);
@@ -27,30 +25,6 @@ int command_tokenize(options *o) {
     free(text);
     engine_close(&e);
     return ok ? 0 : 1;
-}
-
-bool ids_parse(const char *text, size_t n_bytes, int32_t **ids, size_t *n_ids) {
-    size_t n = 0, capacity = n_bytes / 2 + 1;
-    int32_t *list = malloc(capacity * sizeof *list);
-    if (!list) {
-        fprintf(stderr, "pumice: error: token ids: host memory ran out\n");
-        return false;
-    }
-    for (const char *at = text; (at += strspn(at, " \t\r\n\f\v")) < text + n_bytes;) {
-        char *end;
-        errno = 0;
-        long id = strtol(at, &end, 10);
-        if (end == at || errno || id < 0 || id > INT32_MAX || (end < text + n_bytes && (!*end || !strchr(" \t\r\n\f\v", *end)))) {
-            fprintf(stderr, "pumice: error: token %zu: expected an id, got \"%.20s\"\n", n, at);
-            free(list);
-            return false;
-        }
-        list[n++] = (int32_t)id;
-        at = end;
-    }
-    *ids = list;
-    *n_ids = n;
-    return true;
 }
 
 int command_detokenize(options *o) {
