@@ -2,6 +2,7 @@
 #include "file.h"
 
 #include "base/arena.h"
+#include "base/utf8.h"
 #include "text/chat_template.h"
 #include "text/tokenizer.h"
 
@@ -28,7 +29,9 @@ const gguf *file_gguf(const pum_file *file) { return file->gguf; }
 static const char *string_of(pum_file *f, const char *key) {
     gguf_string s = {0};
     if (gguf_get_string(f->gguf, key, &s, NULL) != PUM_OK || !s.bytes) return NULL;
-    return arena_copy(&f->arena, s.bytes, (size_t)s.n_bytes);
+    char *text = arena_copy(&f->arena, s.bytes, (size_t)s.n_bytes);
+    if (text) utf8_make_clean(text); // people will see it
+    return text;
 }
 
 static int int_of(const pum_file *f, const char *architecture, const char *key, int otherwise) {

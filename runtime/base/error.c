@@ -1,5 +1,7 @@
 #include "base/error.h"
 
+#include "base/utf8.h"
+
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -44,6 +46,7 @@ pum_status pum_fail(pum_error *err, pum_status status, const char *format, ...) 
         err->status = status;
         vsnprintf(err->message, sizeof err->message, format, args);
         va_end(args);
+        utf8_make_clean(err->message); // words of a file's or a driver's may be in it
     }
     return status;
 }
@@ -63,6 +66,7 @@ pum_status pum_fail_in(pum_error *err, pum_status status, const char *format, ..
         va_end(args);
         if (n >= 0 && (size_t)n < sizeof err->message)
             snprintf(err->message + n, sizeof err->message - (size_t)n, ": %s", deeper);
+        utf8_make_clean(err->message);
         err->status = status;
     }
     return status;

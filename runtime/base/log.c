@@ -1,5 +1,7 @@
 #include "base/log.h"
 
+#include "base/utf8.h"
+
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,6 +23,7 @@ void base_log(pum_log_level level, const char *format, ...) {
     va_start(args, format);
     vsnprintf(line, sizeof line, format, args);
     va_end(args);
+    utf8_make_clean(line); // words of a driver's or a child's may be in it
     pthread_mutex_lock(&log_lock);
     if (log_fn) log_fn(log_user, level, line);
     pthread_mutex_unlock(&log_lock);

@@ -1,5 +1,7 @@
 #include "base/utf8.h"
 
+#include <string.h>
+
 int utf8_decode(const char *bytes, size_t n_bytes, uint32_t *code) {
     if (n_bytes == 0) return 0;
     const uint8_t *b = (const uint8_t *)bytes;
@@ -32,4 +34,18 @@ int utf8_encode(uint32_t code, char bytes[4]) {
     for (int i = length - 1; i > 0; i--, code >>= 6) bytes[i] = (char)(0x80 | (code & 0x3F));
     bytes[0] = (char)(code | (0xF00u >> length & 0xFF));
     return length;
+}
+
+void utf8_make_clean(char *text) {
+    uint32_t code;
+    for (size_t at = 0, length = strlen(text); at < length;) {
+        int n = utf8_decode(text + at, length - at, &code);
+        if (n == 0) {
+            text[at] = 0;
+            return;
+        }
+        size_t step = n > 0 ? (size_t)n : 1;
+        if (n < 0 || code < 0x20 || (code >= 0x7F && code < 0xA0)) memset(text + at, '?', step);
+        at += step;
+    }
 }

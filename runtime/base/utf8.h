@@ -11,5 +11,8 @@
 int utf8_decode(const char *bytes, size_t n_bytes, uint32_t *code);
 /// Writes a character, 1 to 4 bytes, no zero behind; returns its length. code <= U+10FFFF.
 int utf8_encode(uint32_t code, char bytes[4]);
+/// Makes a text fit for a terminal, in its place: control characters and broken bytes become '?', a character that was cut off at
+/// the end goes.
+void utf8_make_clean(char *text);
 
 #endif
