@@ -3,6 +3,7 @@
 #include "base/cache_file.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/words.h"
 #include "check/case.h"
 
 #include <inttypes.h>
@@ -93,12 +94,14 @@ void check_table_identity(const vk_device *device, char *text, size_t n_bytes) {
 
 static bool read_line(check_table *t, const char *line) {
     char name[64];
-    int size, verdict;
+    int64_t size, verdict;
     check_result r = {0};
-    if (sscanf(line, "%63s %d %d %lf %lf", name, &size, &verdict, &r.max_error_ratio, &r.time_us) != 5) return false;
+    if (!words_text(&line, name, sizeof name) || !words_int(&line, 0, OP_N_SIZES - 1, &size) ||
+        !words_int(&line, PUM_VERDICT_NONE, PUM_VERDICT_UNSUPPORTED, &verdict) || !words_amount(&line, &r.max_error_ratio) ||
+        !words_amount(&line, &r.time_us) || !isfinite(r.time_us) || *line)
+        return false;
     const shader_variant *v = check_find_variant(name);
-    if (!v || size < 0 || size >= OP_N_SIZES || verdict < PUM_VERDICT_NONE || verdict > PUM_VERDICT_UNSUPPORTED) return false;
-    if (!(r.time_us >= 0)) return false;
+    if (!v) return false;
     r.verdict = (pum_verdict)verdict;
     r.passed_over = verdict == PUM_VERDICT_NONE;
     *check_table_at(t, v, (op_size)size) = r;
