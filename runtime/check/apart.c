@@ -3,9 +3,12 @@
 #include "base/child.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/utf8.h"
+#include "base/words.h"
 #include "check/protocol.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,13 +49,16 @@ static bool go_on(const check_apart *a) { return !a->watch || a->watch(a->watch_
 
 /* What may come at any time. Returns whether the line is one of those. */
 static bool hear(check_apart *a, const char *line) {
-    int level, n = 0;
-    if (sscanf(line, "log %d %n", &level, &n) == 1 && n > 0) {
-        base_log(level >= PUM_LOG_WARNING ? PUM_LOG_WARNING : (pum_log_level)level, "%s", line + n);
+    int64_t level;
+    char word[64];
+    if (!words_text(&line, word, sizeof word)) return false;
+    if (strcmp(word, "log") == 0 && words_int(&line, PUM_LOG_DEBUG, PUM_LOG_WARNING, &level)) {
+        base_log((pum_log_level)level, "%s", line);
         return true;
     }
-    if (sscanf(line, "at %*s %n", &n) == 0 && n > 0) {
-        snprintf(a->at, sizeof a->at, "%s", line + n);
+    if (strcmp(word, "at") == 0 && words_text(&line, word, sizeof word)) {
+        snprintf(a->at, sizeof a->at, "%s", line);
+        utf8_make_clean(a->at);
         return true;
     }
     return false;
@@ -104,8 +110,8 @@ static bool send(check_apart *a, const char *format, ...) {
 /* The first words of a new child. */
 static pum_status greet(check_apart *a, pum_error *err) {
     const char *answer;
-    char identity[1024], how[64];
-    int status, n = 0;
+    char identity[1024], how[64], word[16];
+    int64_t failure;
     check_table_identity(a->device, identity, sizeof identity);
     outcome o = send(a, "open %d %s", a->index, a->folder) ? wait_for_answer(a, START_S, &answer) : GONE;
     if (o == STOPPED) return pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
@@ -114,8 +120,9 @@ static pum_status greet(check_apart *a, pum_error *err) {
         drop_child(a, PATIENCE_MS, how, sizeof how);
         return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: it ended while it opened the device (%s)", a->path, how);
     }
-    if (sscanf(answer, "failed %d %n", &status, &n) == 1 && n > 0)
-        return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: it could not open the device: %s", a->path, answer + n);
+    const char *words = answer;
+    if (words_text(&words, word, sizeof word) && strcmp(word, "failed") == 0 && words_int(&words, INT32_MIN, -1, &failure))
+        return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: it could not open the device: %s", a->path, words);
     if (strncmp(answer, "ready ", 6) != 0 || strcmp(answer + 6, identity) != 0)
         return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: it is of another build, or sees another device", a->path);
     return PUM_OK;
@@ -193,17 +200,24 @@ static pum_status ask(check_apart *a, const char *question, const char **answer,
 
 /* What a child says at the end of a check. Returns false for what no child of this build says. */
 static bool read_done(const char *answer, pum_status *status, check_result *result, const char **text) {
-    int code, verdict, n = 0;
+    char word[16];
+    int64_t code, verdict;
     uint64_t ratio, us, kl;
-    if (sscanf(answer, "done %d %d %" SCNx64 " %" SCNx64 " %" SCNx64 "%n", &code, &verdict, &ratio, &us, &kl, &n) != 5 || n == 0)
+    if (!words_text(&answer, word, sizeof word) || strcmp(word, "done") != 0 ||
+        !words_int(&answer, PUM_ERR_ABORTED, PUM_OK, &code) ||
+        !words_int(&answer, PUM_VERDICT_NONE, PUM_VERDICT_UNSUPPORTED, &verdict) || !words_bits(&answer, &ratio) ||
+        !words_bits(&answer, &us) || !words_bits(&answer, &kl))
         return false;
-    if (verdict < PUM_VERDICT_NONE || verdict > PUM_VERDICT_UNSUPPORTED) return false;
+    check_result read = {.verdict = (pum_verdict)verdict,
+                         .max_error_ratio = protocol_value(ratio),
+                         .time_us = protocol_value(us),
+                         .mean_kl = protocol_value(kl)};
+    // What is wrong may be infinitely so, but no choice goes by a NaN.
+    if (isnan(read.mean_kl)) read.mean_kl = INFINITY;
+    if (!(read.max_error_ratio >= 0) || !(read.time_us >= 0) || !isfinite(read.time_us)) return false;
+    *result = read;
     *status = (pum_status)code;
-    result->verdict = (pum_verdict)verdict;
-    result->max_error_ratio = protocol_value(ratio);
-    result->time_us = protocol_value(us);
-    result->mean_kl = protocol_value(kl);
-    *text = answer + n + (answer[n] == ' ');
+    *text = answer;
     return true;
 }
 
@@ -229,9 +243,10 @@ static pum_status judge(check_apart *a, const char *question, check_result *resu
         if (o == ANSWERED && read_done(answer, &done, result, &text)) {
             bool lost = done == PUM_ERR_DEVICE_LOST;
             snprintf(result->message, sizeof result->message, "%s", text);
+            utf8_make_clean(result->message);
             if (lost) drop_child(a, 0, NULL, 0); // the next one has a new device
             if (done == PUM_OK || lost) return PUM_OK;
-            return pum_fail(err, done, "%s", text);
+            return pum_fail(err, done, "the process for checks: %s", text);
         }
         // Once may have been the end of the system's memory; twice is the kernel.
         if (o == GONE && attempt == 0) {
@@ -297,7 +312,7 @@ static pum_status model_there(void *user, const check_table *table, tensor_type 
     if ((status = ask(a, question, &answer, &o, err)) != PUM_OK) return status;
     if (o == ANSWERED && read_done(answer, &done, &result, &text)) {
         *mean_kl = result.mean_kl;
-        return done == PUM_OK ? PUM_OK : pum_fail(err, done, "%s", text);
+        return done == PUM_OK ? PUM_OK : pum_fail(err, done, "the process for checks: %s", text);
     }
     blame(a, o == ANSWERED ? GONE : o, &result);
     return pum_fail(err, PUM_ERR_DEVICE, "a tiny model: %s", result.message);
