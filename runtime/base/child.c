@@ -150,10 +150,18 @@ pum_status child_adopt(int socket, void (*end)(void *user), void *user, child **
 
 /* ---- speaking */
 
+/* One that hangs does not read, and may be waiting for us to: neither is waited for without an end. */
+enum { SEND_MS = 10000 };
+
 static bool send_all(int socket, const char *bytes, size_t n) {
     while (n > 0) {
-        ssize_t sent = send(socket, bytes, n, MSG_NOSIGNAL);
+        ssize_t sent = send(socket, bytes, n, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (sent < 0 && errno == EINTR) continue;
+        if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
+            struct pollfd wait = {.fd = socket, .events = POLLOUT};
+            if (poll(&wait, 1, SEND_MS) == 0) return false;
+            continue;
+        }
         if (sent <= 0) return false;
         bytes += sent;
         n -= (size_t)sent;
