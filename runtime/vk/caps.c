@@ -1,11 +1,41 @@
 #include "vk/caps.h"
 
+#include "base/utf8.h"
 #include "vk/instance.h"
 #include "vk/quirks.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum { NAME_BYTES = sizeof((vk_caps *)0)->name };
+_Static_assert(VK_MAX_PHYSICAL_DEVICE_NAME_SIZE == NAME_BYTES && VK_MAX_DRIVER_NAME_SIZE == NAME_BYTES &&
+                   VK_MAX_DRIVER_INFO_SIZE == NAME_BYTES,
+               "names of one length");
+
+/* ---- what a driver says is not believed to keep to its bounds */
+
+static uint32_t at_most(uint32_t n, uint32_t most) { return n < most ? n : most; }
+
+/* A name that may have no end, nor be what a terminal should see. to, from: [256]. */
+static void take_name(char *to, const char *from) {
+    memcpy(to, from, NAME_BYTES - 1);
+    to[NAME_BYTES - 1] = 0;
+    utf8_make_clean(to);
+}
+
+/* With as many types and heaps as there is room for, and no type of a heap that is not there. */
+static void take_memory(VkPhysicalDeviceMemoryProperties *m) {
+    m->memoryTypeCount = at_most(m->memoryTypeCount, VK_MAX_MEMORY_TYPES);
+    m->memoryHeapCount = at_most(m->memoryHeapCount, VK_MAX_MEMORY_HEAPS);
+    for (uint32_t i = 0; i < m->memoryTypeCount; i++)
+        if (m->memoryTypes[i].heapIndex >= m->memoryHeapCount) m->memoryTypes[i] = (VkMemoryType){0};
+}
+
+void vk_caps_memory(VkPhysicalDevice physical, VkPhysicalDeviceMemoryProperties *memory) {
+    vkGetPhysicalDeviceMemoryProperties(physical, memory);
+    take_memory(memory);
+}
 
 /* ---- what the device offers by name */
 
@@ -32,7 +62,10 @@ static pum_status read_offered(VkPhysicalDevice physical, uint32_t version, offe
     VK_TRY(vkEnumerateDeviceExtensionProperties(physical, NULL, &o->n, NULL), "listing the device's extensions");
     o->all = calloc(o->n ? o->n : 1, sizeof *o->all);
     if (!o->all) return pum_fail_memory(err, "the device's extensions", o->n * sizeof *o->all);
+    uint32_t room = o->n;
     VK_TRY(vkEnumerateDeviceExtensionProperties(physical, NULL, &o->n, o->all), "listing the device's extensions");
+    o->n = at_most(o->n, room);
+    for (uint32_t i = 0; i < o->n; i++) o->all[i].extensionName[sizeof o->all[i].extensionName - 1] = 0;
     return PUM_OK;
 fail:
     free(o->all);
@@ -158,8 +191,8 @@ static uint32_t read_driver(const offered *o, VkPhysicalDevice physical, vk_caps
     VkPhysicalDeviceDriverProperties driver = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_DRIVER_PROPERTIES};
     VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &driver};
     vkGetPhysicalDeviceProperties2(physical, &properties);
-    if (driver.driverName[0]) snprintf(caps->driver, sizeof caps->driver, "%s", driver.driverName);
-    if (driver.driverInfo[0]) snprintf(caps->driver_version, sizeof caps->driver_version, "%s", driver.driverInfo);
+    if (driver.driverName[0]) take_name(caps->driver, driver.driverName);
+    if (driver.driverInfo[0]) take_name(caps->driver_version, driver.driverInfo);
     return driver.driverID;
 }
 
@@ -235,7 +268,7 @@ static vk_coopmat_shape read_coopmat_f16(VkPhysicalDevice physical) {
     uint32_t n = MAX_ROWS;
     VkResult result = list(physical, &n, rows);
     vk_coopmat_shape shape = {0};
-    if (result == VK_SUCCESS || result == VK_INCOMPLETE) shape = vk_choose_coopmat_f16(rows, n);
+    if (result == VK_SUCCESS || result == VK_INCOMPLETE) shape = vk_choose_coopmat_f16(rows, at_most(n, MAX_ROWS));
     free(rows);
     return shape;
 }
@@ -272,6 +305,7 @@ static vk_flexible_coopmat read_coopmat2_f16(VkPhysicalDevice physical, const vk
     for (uint32_t i = 0; i < MAX_ROWS; i++) rows[i].type = (VkStructureType)FLEXIBLE_MATRIX_ROW;
     uint32_t n = MAX_ROWS;
     VkResult result = list(physical, &n, rows);
+    n = at_most(n, MAX_ROWS);
     vk_cooperative_matrix2_properties limits = {.type = (VkStructureType)COOPERATIVE_MATRIX2_PROPERTIES};
     VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &limits};
     vkGetPhysicalDeviceProperties2(physical, &properties);
@@ -306,7 +340,7 @@ static bool is_host_visible(VkPhysicalDevice physical) {
     const VkMemoryPropertyFlags wanted =
         VK_MEMORY_PROPERTY_DEVICE_LOCAL_BIT | VK_MEMORY_PROPERTY_HOST_VISIBLE_BIT | VK_MEMORY_PROPERTY_HOST_COHERENT_BIT;
     VkPhysicalDeviceMemoryProperties memory;
-    vkGetPhysicalDeviceMemoryProperties(physical, &memory);
+    vk_caps_memory(physical, &memory);
     VkDeviceSize largest = 0, visible = 0;
     for (uint32_t h = 0; h < memory.memoryHeapCount; h++) {
         const VkMemoryHeap *heap = &memory.memoryHeaps[h];
@@ -336,7 +370,8 @@ static void read_limits(VkPhysicalDevice physical, vk_caps *caps) {
     memcpy(caps->max_groups, l->maxComputeWorkGroupCount, sizeof caps->max_groups);
     uint32_t timestamp_bits;
     vk_compute_family(physical, &timestamp_bits);
-    caps->timestamp_ns = timestamp_bits ? l->timestampPeriod : 0;
+    bool a_time = l->timestampPeriod > 0 && l->timestampPeriod <= 1e9f; // a second: nobody's, but a number
+    caps->timestamp_ns = timestamp_bits && a_time ? l->timestampPeriod : 0;
 }
 
 pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *features, pum_error *err) {
@@ -344,7 +379,7 @@ pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *f
     vkGetPhysicalDeviceProperties(physical, &p);
     *caps =
         (vk_caps){.vendor_id = p.vendorID, .device_id = p.deviceID, .api_version = p.apiVersion, .type = type_of(p.deviceType)};
-    snprintf(caps->name, sizeof caps->name, "%s", p.deviceName);
+    take_name(caps->name, p.deviceName);
     guess_driver(&p, caps);
     if (p.apiVersion < VK_API_VERSION_1_1) { // it cannot be asked more, and is not used
         *features = (vk_features){0};
@@ -380,11 +415,13 @@ pum_status vk_caps_read(VkPhysicalDevice physical, vk_caps *caps, vk_features *f
 }
 
 int vk_compute_family(VkPhysicalDevice physical, uint32_t *timestamp_bits) {
-    VkQueueFamilyProperties families[32];
+    enum { MAX_FAMILIES = 32 };
+    VkQueueFamilyProperties families[MAX_FAMILIES];
     uint32_t n = 0;
     vkGetPhysicalDeviceQueueFamilyProperties(physical, &n, NULL);
-    if (n > 32) n = 32;
+    n = at_most(n, MAX_FAMILIES);
     vkGetPhysicalDeviceQueueFamilyProperties(physical, &n, families);
+    n = at_most(n, MAX_FAMILIES);
     int best = -1;
     for (uint32_t i = 0; i < n; i++) {
         if (!(families[i].queueFlags & VK_QUEUE_COMPUTE_BIT) || families[i].queueCount == 0) continue;
@@ -413,7 +450,7 @@ static vk_heap heap_at(VkPhysicalDevice physical, bool budget, int index) {
 
 vk_heap vk_caps_device_heap(VkPhysicalDevice physical, bool budget) {
     VkPhysicalDeviceMemoryProperties m;
-    vkGetPhysicalDeviceMemoryProperties(physical, &m);
+    vk_caps_memory(physical, &m);
     uint32_t best = 0;
     uint64_t most = 0;
     for (uint32_t h = 0; h < m.memoryHeapCount; h++) {
@@ -439,7 +476,7 @@ int vk_host_memory_type(const VkPhysicalDeviceMemoryProperties *memory, uint32_t
 
 vk_heap vk_caps_host_heap(VkPhysicalDevice physical, bool budget) {
     VkPhysicalDeviceMemoryProperties m;
-    vkGetPhysicalDeviceMemoryProperties(physical, &m);
+    vk_caps_memory(physical, &m);
     int type = vk_host_memory_type(&m, ~0u);
     return heap_at(physical, budget, type < 0 ? -1 : (int)m.memoryTypes[type].heapIndex);
 }

@@ -84,6 +84,8 @@ typedef struct vk_heap {
     uint64_t size_bytes, free_bytes;
     bool budget_known; ///< the driver tells
 } vk_heap;
+/// The memory of a device, as far as what the driver says of it can be: no counts over the room, no types of heaps that are not there.
+void vk_caps_memory(VkPhysicalDevice physical, VkPhysicalDeviceMemoryProperties *memory);
 /// The largest device-local heap. budget: VK_EXT_memory_budget is there.
 vk_heap vk_caps_device_heap(VkPhysicalDevice physical, bool budget);
 /// The heap of what VK_USE_HOST takes. size_bytes 0: the device has no memory but its own.

@@ -36,7 +36,7 @@ static const char *why_unusable(const candidate *c) {
     if (caps->max_invocations < 128) return "its workgroups hold fewer than 128 invocations";
     if (caps->max_shared_bytes < 16384) return "its workgroups share less than 16 KiB";
     if (caps->max_push_bytes < 128) return "it takes fewer than 128 bytes of push constants";
-    if (caps->storage_align > 256) return "it wants buffers aligned to more than 256 bytes";
+    if (caps->storage_align == 0 || caps->storage_align > 256) return "it wants buffers aligned to none or more than 256 bytes";
     return NULL;
 }
 
@@ -295,7 +295,7 @@ static pum_status open_handle(vk_device *d, candidate *c, pum_error *err) {
     }
     volkLoadDeviceTable(&d->fn, d->handle);
     d->fn.vkGetDeviceQueue(d->handle, d->queue_family, 0, &d->queue);
-    vkGetPhysicalDeviceMemoryProperties(c->physical, &d->memory);
+    vk_caps_memory(c->physical, &d->memory);
     VkPipelineCacheCreateInfo cache = {.sType = VK_STRUCTURE_TYPE_PIPELINE_CACHE_CREATE_INFO};
     VK_TRY(d->fn.vkCreatePipelineCache(d->handle, &cache, NULL, &d->pipeline_cache), "making the pipeline cache");
     return PUM_OK;

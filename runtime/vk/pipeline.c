@@ -128,6 +128,9 @@ static const struct statistic_name {
 };
 #undef FIELD
 
+/* Counts and bytes: what is below 0 or over this is none. */
+#define MOST_STATISTIC 1e12
+
 static int64_t statistic_value(const VkPipelineExecutableStatisticKHR *s) {
     switch (s->format) {
     case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_BOOL32_KHR:
@@ -135,9 +138,9 @@ static int64_t statistic_value(const VkPipelineExecutableStatisticKHR *s) {
     case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_INT64_KHR:
         return s->value.i64;
     case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_UINT64_KHR:
-        return (int64_t)s->value.u64;
+        return s->value.u64 <= MOST_STATISTIC ? (int64_t)s->value.u64 : -1;
     case VK_PIPELINE_EXECUTABLE_STATISTIC_FORMAT_FLOAT64_KHR:
-        return (int64_t)s->value.f64;
+        return s->value.f64 >= 0 && s->value.f64 <= MOST_STATISTIC ? (int64_t)s->value.f64 : -1;
     default:
         return -1;
     }
@@ -145,9 +148,10 @@ static int64_t statistic_value(const VkPipelineExecutableStatisticKHR *s) {
 
 static void add_statistic(const VkPipelineExecutableStatisticKHR *s, vk_pipeline_statistics *statistics) {
     for (size_t i = 0; i < sizeof statistic_names / sizeof *statistic_names; i++) {
-        if (strcmp(statistic_names[i].name, s->name) != 0) continue;
+        int64_t value = statistic_value(s);
+        if (strncmp(statistic_names[i].name, s->name, sizeof s->name) != 0 || value < 0 || value > MOST_STATISTIC) continue;
         int64_t *field = (int64_t *)(void *)((char *)statistics + statistic_names[i].offset);
-        *field = (*field < 0 ? 0 : *field) + statistic_value(s);
+        *field = (*field < 0 ? 0 : *field) + value;
     }
 }
 
@@ -162,8 +166,10 @@ pum_status vk_pipeline_get_statistics(vk_device *device, const vk_pipeline *pipe
     VK_TRY(device->fn.vkGetPipelineExecutableStatisticsKHR(device->handle, &which, &n, NULL), "counting a kernel's statistics");
     all = calloc(n ? n : 1, sizeof *all);
     if (!all) return pum_fail_memory(err, "a kernel's statistics", n * sizeof *all);
+    uint32_t room = n;
     for (uint32_t i = 0; i < n; i++) all[i].sType = VK_STRUCTURE_TYPE_PIPELINE_EXECUTABLE_STATISTIC_KHR;
     VK_TRY(device->fn.vkGetPipelineExecutableStatisticsKHR(device->handle, &which, &n, all), "reading a kernel's statistics");
+    if (n > room) n = room;
     for (uint32_t i = 0; i < n; i++) add_statistic(&all[i], statistics);
 fail:
     free(all);
