@@ -303,6 +303,12 @@ static pum_status fail_wrong_logit(const op_step_record *record, pum_error *err)
                     (int)record->token);
 }
 
+static pum_status fail_wrong_token(const pum_session *s, const op_step_record *record, pum_error *err) {
+    return pum_fail(err, PUM_ERR_DEVICE,
+                    "expected a token below %u from the device, got %d: it computes wrongly; choose another --device", s->n_vocab,
+                    (int)record->token);
+}
+
 static pum_status generate_on_device(pum_session *s, void *argument, pum_error *err) {
     generation *g = argument;
     const pum_sampler_params *params = sampler_params(g->sampler);
@@ -330,7 +336,10 @@ static pum_status generate_on_device(pum_session *s, void *argument, pum_error *
         count_dispatches(s);
         begin = clock_now_ns();
         begin_cpu = clock_thread_cpu_ns();
-        if (record.stopped == STEP_WRONG) status = fail_wrong_logit(&record, err);
+        if (record.stopped == STEP_WRONG)
+            status = fail_wrong_logit(&record, err);
+        else if ((uint32_t)record.token >= s->n_vocab)
+            status = fail_wrong_token(s, &record, err);
         if (params->temp != 0) sampler_skip_draws(g->sampler, 1);
         g->token = record.token;
         more = status == PUM_OK && hand_out(g, g->token);

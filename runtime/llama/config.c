@@ -5,6 +5,7 @@
 #include <string.h>
 
 enum { MAX_WIDTH = 1 << 20, MAX_VOCAB = 1 << 24, MAX_HEADS = 4096, MAX_HEAD_DIM = 256 };
+static const double LEAST_SCALING = 1e-6;
 
 static pum_status check_heads(const char *path, const llama_config *c, pum_error *err) {
     if (c->n_head_kv == 0 || c->n_head % c->n_head_kv != 0)
@@ -37,10 +38,11 @@ static pum_status read_rope(const gguf *file, llama_config *c, pum_error *err) {
             "the context",
             path, (int)(type.n_bytes < 32 ? type.n_bytes : 32), type.bytes);
     if (linear && (status = gguf_get_float(file, "llama.rope.scaling.factor", &factor, err)) != PUM_OK) return status;
-    if (base < 1 || factor <= 0)
+    // Beyond this no angle of a position would be a number any more.
+    if (base < 1 || factor < LEAST_SCALING || factor > 1 / LEAST_SCALING)
         return pum_fail(err, PUM_ERR_FORMAT,
-                        "%s: expected llama.rope.freq_base >= 1 and a positive scaling factor, got %g and %g", path, base,
-                        factor);
+                        "%s: expected llama.rope.freq_base >= 1 and a scaling factor from %g to %g, got %g and %g", path,
+                        LEAST_SCALING, 1 / LEAST_SCALING, base, factor);
     c->rope_freq_base = base;
     c->rope_freq_scale = 1 / factor;
     return PUM_OK;
