@@ -22,6 +22,7 @@ static pum_status open_one(const pum_device_params *params, pum_device **device,
     pthread_mutex_init(&d->parts_lock, NULL);
     pthread_rwlock_init(&d->in_use, NULL);
     pum_status status = vk_device_open(p.which, &d->vk, err);
+    if (status == PUM_OK) d->vk->unchecked = p.ignore_results;
     if (status == PUM_OK && p.cache_folder) vk_pipeline_cache_open(d->vk, p.cache_folder);
     if (status == PUM_OK) status = op_kernels_create(d->vk, &d->kernels, err);
     if (status == PUM_OK) status = check_table_create(&d->table, err);
@@ -229,10 +230,6 @@ void pum_device_get_info(pum_device *device, pum_device_info *info) {
     device_hold(device);
     vk_device_describe(device->vk, info);
     device_release(device);
-}
-
-void pum_device_ignore_results(pum_device *device) {
-    for (; device; device = device->next) device->vk->unchecked = true;
 }
 
 typedef struct measuring {

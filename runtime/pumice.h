@@ -153,6 +153,8 @@ typedef struct pum_device_params {
     pum_progress_fn tune_progress; ///< of that, called several times a second; may be NULL. Kernels
     void *tune_user;
     const pum_check_service *check_service; ///< NULL: the program libexec/pumice/pumice-check that is installed with the library
+    bool ignore_results; ///< nothing that the device computes is looked at, from its opening on: for compiling, and for measuring
+                         ///< the host alone, also on a driver that accepts work and does nothing
 } pum_device_params;
 /// Opens a device. params may be NULL. Errors as pum_device_open; a cache that cannot be read or written is none.
 PUM_API pum_status pum_device_open_with(const pum_device_params *params, pum_device **device, pum_error *err);
@@ -164,9 +166,6 @@ PUM_API int pum_device_n_parts(const pum_device *device);
 PUM_API pum_device *pum_device_part(pum_device *device, int index);
 /// Describes an open device, `available_bytes` as of now.
 PUM_API void pum_device_get_info(pum_device *device, pum_device_info *info);
-
-/// From now on the device's results are not checked: for measuring the host alone on a driver that accepts work and does nothing.
-PUM_API void pum_device_ignore_results(pum_device *device);
 
 /// What the device can do at best, measured with the library's own read-only and multiply kernels.
 typedef struct pum_device_peaks {

@@ -8,17 +8,11 @@ static const pum_check_service *check_service;
 
 void devices_use_check_service(const pum_check_service *service) { check_service = service; }
 
-pum_status devices_open(const char *which, const char *devices, bool tune, pum_progress_fn progress, void *user,
-                        pum_device **device, pum_error *err) {
+pum_status devices_open(const pum_device_params *wanted, pum_device **device, pum_error *err) {
     char folder[PATHS_MAX];
-    bool known = paths_of(PATH_CACHE, "", folder, sizeof folder);
-    pum_device_params params = {.which = which,
-                                .devices = devices,
-                                .cache_folder = known ? folder : NULL,
-                                .tune = tune,
-                                .tune_progress = progress,
-                                .tune_user = user,
-                                .check_service = check_service};
+    pum_device_params params = *wanted;
+    params.cache_folder = paths_of(PATH_CACHE, "", folder, sizeof folder) ? folder : NULL;
+    params.check_service = check_service;
     return pum_device_open_with(&params, device, err);
 }
 

@@ -8,10 +8,8 @@
 /// is opened.
 void devices_use_check_service(const pum_check_service *service);
 
-/// which, devices: as in pum_device_params, and so are the errors. tune: whether kernels are timed at the device's first use;
-/// progress, which may be NULL, is told of that.
-pum_status devices_open(const char *which, const char *devices, bool tune, pum_progress_fn progress, void *user,
-                        pum_device **device, pum_error *err);
+/// As pum_device_open_with, with the cache folder and the check service of this program in place of those in params.
+pum_status devices_open(const pum_device_params *params, pum_device **device, pum_error *err);
 
 /// The names of the devices that were opened together, joined by " + ". Returns whether all of them are CPU drivers.
 bool devices_names(pum_device *device, char *text, size_t text_bytes);

@@ -322,7 +322,6 @@ static bool load(bench *b, const options *o) {
     pum_error err;
     if (!o->shape && !engine_open_file(&b->e, o)) return false;
     if (!engine_open_device(&b->e, o)) return false;
-    if (o->host_only) pum_device_ignore_results(b->e.device);
     if (!o->shape) return engine_load(&b->e, o);
     return pum_model_random(b->e.device, o->shape, o->type, 1, NULL, &b->e.model, &err) == PUM_OK || engine_error(&err);
 }

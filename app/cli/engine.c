@@ -53,7 +53,13 @@ static bool on_tune(void *user, uint64_t done, uint64_t total) {
 bool engine_open_device(engine *e, const options *o) {
     static bool said;
     pum_error err;
-    if (devices_open(o->device, o->devices, !o->no_tune, on_tune, &said, &e->device, &err) != PUM_OK) return engine_error(&err);
+    const pum_device_params params = {.which = o->device,
+                                      .devices = o->devices,
+                                      .tune = !o->no_tune,
+                                      .tune_progress = on_tune,
+                                      .tune_user = &said,
+                                      .ignore_results = o->host_only || o->compile};
+    if (devices_open(&params, &e->device, &err) != PUM_OK) return engine_error(&err);
     char names[512];
     bool cpu = devices_names(e->device, names, sizeof names);
     if (cpu) engine_notice("running on the CPU driver %s: right, but much slower than a GPU", names);

@@ -132,6 +132,12 @@ static void tell_ready(worker *w, const char *path) {
          detail);
 }
 
+static pum_status open_device(worker *w, const char *which, const char *devices, pum_device **device, pum_error *err) {
+    const pum_device_params params = {
+        .which = which, .devices = devices, .tune = true, .tune_progress = on_checking, .tune_user = w};
+    return devices_open(&params, device, err);
+}
+
 static void load(worker *w, const char *given) {
     worker fresh = {.n_ctx = w->n_ctx, .kv = w->kv};
     char path[PATHS_MAX];
@@ -140,7 +146,7 @@ static void load(worker *w, const char *given) {
     pum_status status = models_find(given, path, &err);
     if (status == PUM_OK) status = pum_file_open(path, &fresh.file, &err);
     if (status == PUM_OK) status = pum_file_tokenizer(fresh.file, &fresh.tokenizer, &err);
-    if (status == PUM_OK && !w->device) status = devices_open(w->device_name, w->devices, true, on_checking, w, &w->device, &err);
+    if (status == PUM_OK && !w->device) status = open_device(w, w->device_name, w->devices, &w->device, &err);
     if (status == PUM_OK) status = pum_model_load(w->device, fresh.file, &params, &fresh.model, &err);
     conversation_params talk = {.file = fresh.file,
                                 .tokenizer = fresh.tokenizer,
@@ -173,7 +179,7 @@ static pum_status move(worker *w, pum_error *err) {
     pum_device *device = NULL;
     pum_model *model = NULL;
     pum_model_params params = {.progress = on_loading, .progress_user = w, .n_ctx = w->n_ctx, .kv = w->kv};
-    pum_status status = devices_open(NULL, NULL, true, on_checking, w, &device, err);
+    pum_status status = open_device(w, NULL, NULL, &device, err);
     if (status == PUM_OK) status = pum_model_load(device, w->file, &params, &model, err);
     if (status == PUM_OK) status = conversation_move(w->conversation, model, err);
     if (status != PUM_OK) {

@@ -14,8 +14,8 @@ bool op_subgroups_are(const op_subgroup_place *seen, uint32_t n_invocations, uin
 
 /// Runs a small kernel that looks, and strikes subgroups from the device's capabilities where it saw others than the driver
 /// reports: kernels that count on a size compute nonsense with another. Once for a device; kernels are a table of it. Where
-/// nothing comes back (no memory, a lost device, one that computes nothing) everything stays as it is, for the next submission
-/// to report.
+/// nothing comes back (no memory, a lost device) everything stays as it is, for the next submission to report. Nothing is run on
+/// a device whose results nobody looks at.
 void op_subgroups_verify(op_kernels *kernels);
 
 #endif

@@ -38,7 +38,7 @@ typedef struct vk_caps {
     uint32_t max_groups[3];
 
     uint32_t subgroup_size; ///< as reported; the one that a pipeline without a required size gets, if the driver speaks true
-    uint32_t subgroup_min, subgroup_max; ///< sizes that a pipeline can be promised; both 0 without that feature
+    uint32_t subgroup_min, subgroup_max;       ///< sizes that a pipeline can be promised; both 0 without that feature
     bool subgroups_verified, subgroups_untrue; ///< whether somebody looked; they are not what is reported: ops/subgroups.h
     bool subgroup_arithmetic, subgroup_ballot, subgroup_shuffle, subgroup_clustered; ///< in compute shaders; ballot has broadcast
     bool fp16, int8, int16, int64, storage16, storage8, int_dot, int8_dot, buffer_address, coopmat, memory_model;
@@ -69,8 +69,8 @@ typedef struct vk_device {
     vk_caps caps;
     _Atomic uint64_t allocated_bytes;                 ///< of memory taken by vk_buffer_create, all uses
     _Atomic uint64_t heap_bytes[VK_MAX_MEMORY_HEAPS]; ///< of that, from each heap
-    bool unchecked;   ///< set to measure the host alone on a device that accepts work and does nothing: sequence numbers are not
-                      ///< checked
+    bool unchecked;   ///< set where nobody looks at results, as on a device that accepts work and does nothing: sequence numbers
+                      ///< are not checked
     atomic_bool lost; ///< it was reset, hangs or drops work: nothing more is submitted or waited for until vk_device_reopen
     atomic_bool hung; ///< lost by a submission that did not end: it may still write, so nothing of it is destroyed
 } vk_device;
