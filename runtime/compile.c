@@ -1,6 +1,8 @@
 /* pum_device_compile: what `pumice doctor --compile` shows. */
 #include "check/compile.h"
 #include "device.h"
+#include "gguf/types.h"
+#include "ops/layout.h"
 
 #include <stdio.h>
 
@@ -34,10 +36,15 @@ static void report_kernel(void *user, const check_compiled *k) {
     r->report(r->user, &row);
 }
 
-pum_status pum_device_compile(pum_device *device, pum_kernel_report_fn report, void *user, pum_error *err) {
+pum_status pum_device_compile(pum_device *device, const char *type, pum_kernel_report_fn report, void *user, pum_error *err) {
+    const tensor_type_info *info = type ? tensor_type_by_name(type) : NULL;
+    if (type && (!info || !op_layout_supports(info->type)))
+        return pum_fail(err, PUM_ERR_ARGUMENT, "type: expected a tensor type that the device can use, such as Q4_0, got \"%s\"",
+                        type);
+    uint64_t types = info ? (uint64_t)1 << info->type : UINT64_MAX;
     pum_status status = device_enter(device, err);
     if (status != PUM_OK) return status;
-    status = check_compile(device->vk, report_kernel, &(reporter){report, user}, err);
+    status = check_compile(device->vk, types, report_kernel, &(reporter){report, user}, err);
     device_leave(device, status);
     return status;
 }

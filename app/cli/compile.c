@@ -100,7 +100,7 @@ int doctor_compile(engine *e, options *o) {
         printf("%s, %s %s\npumice %s\n\n  %-28s %8s %8s %8s %8s %8s %8s %8s %8s  constants\n", info.name, info.driver,
                info.driver_version, pum_version(), "variant (*: chosen)", "register", "spills", "scratch", "shared", "occupied",
                "bytes", "instr.", "subgroup");
-    if (pum_device_compile(e->device, on_kernel, &run, &err) != PUM_OK) {
+    if (pum_device_compile(e->device, o->only_type, on_kernel, &run, &err) != PUM_OK) {
         json_decref(run.variants);
         engine_error(&err);
         return 1;

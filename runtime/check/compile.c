@@ -12,14 +12,14 @@ static const struct model {
     uint32_t head_dim; ///< 0: the shape's own
 } models[] = {{"15m", 0}, {"135m", 0}, {"3b", 0}, {"3b", 80}, {"3b", 96}, {"13b", 0}};
 
-static pum_status rehearse_models(op_kernels *rehearsal, pum_error *err) {
+static pum_status rehearse_models(op_kernels *rehearsal, uint64_t types, pum_error *err) {
     pum_status status = PUM_OK;
     for (size_t i = 0; i < sizeof models / sizeof *models && status == PUM_OK; i++) {
         llama_config config;
         status = llama_config_shape(models[i].shape, &config, err);
         if (models[i].head_dim) config.head_dim = config.n_rot = models[i].head_dim;
         for (uint32_t type = 0; type <= TENSOR_BF16 && status == PUM_OK; type++)
-            if (op_layout_supports(type)) status = llama_rehearse_shape(rehearsal, &config, type, err);
+            if (types >> type & 1 && op_layout_supports(type)) status = llama_rehearse_shape(rehearsal, &config, type, err);
     }
     return status;
 }
@@ -63,15 +63,16 @@ static void on_kernel(void *user, const shader_variant *variant, const op_kernel
     v->visit(v->user, &(check_compiled){variant, params, statistics, error, chosen});
 }
 
-pum_status check_compile(vk_device *device, check_compiled_visit visit, void *user, pum_error *err) {
+pum_status check_compile(vk_device *device, uint64_t types, check_compiled_visit visit, void *user, pum_error *err) {
     op_kernels *kernels, *rehearsal = NULL;
     visitor v = {.visit = visit, .user = user};
     pum_status status = op_kernels_create(device, &kernels, err);
     if (status == PUM_OK) status = op_kernels_rehearse(kernels, &rehearsal, err);
     // First what would be used; then each variant in its turn, of all ops at once.
-    if (status == PUM_OK) status = rehearse_models(rehearsal, err);
+    if (status == PUM_OK) status = rehearse_models(rehearsal, types, err);
     if (status == PUM_OK) v.n_chosen = op_kernels_count(rehearsal);
-    for (uint32_t round = 0; status == PUM_OK && force_round(kernels, round); round++) status = rehearse_models(rehearsal, err);
+    for (uint32_t round = 0; status == PUM_OK && force_round(kernels, round); round++)
+        status = rehearse_models(rehearsal, types, err);
     if (status == PUM_OK) status = op_kernels_compile(rehearsal, on_kernel, &v, err);
     op_kernels_destroy(&rehearsal);
     op_kernels_destroy(&kernels);

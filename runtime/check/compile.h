@@ -15,7 +15,8 @@ typedef struct check_compiled {
 } check_compiled;
 typedef void (*check_compiled_visit)(void *user, const check_compiled *kernel);
 
-/// Returns an error only where it could not go on. Errors: PUM_ERR_MEMORY, and what models of these shapes cannot do.
-pum_status check_compile(vk_device *device, check_compiled_visit visit, void *user, pum_error *err);
+/// types: bit t for models whose weights are of tensor type t. Returns an error only where it could not go on. Errors:
+/// PUM_ERR_MEMORY, and what models of these shapes cannot do.
+pum_status check_compile(vk_device *device, uint64_t types, check_compiled_visit visit, void *user, pum_error *err);
 
 #endif
