@@ -122,13 +122,11 @@ static const double FASTER = 0.95;
 /* Whether a row is better than the best one before it. */
 static bool is_better(double time_us, double best_us) { return time_us > 0 && (best_us <= 0 || time_us < FASTER * best_us); }
 
-const shader_variant *op_variant_choose(op_kernels *kernels, const char *op, op_size size, op_variant_can can, const void *user) {
+/* only: the name of the one that is forced, or NULL. */
+static const shader_variant *choose(const op_kernels *kernels, const char *op, op_size size, op_variant_can can, const void *user,
+                                    const char *only) {
     const shader_variant *best = NULL;
     double best_us = 0;
-    if (kernels->rehearsal_of) kernels = kernels->rehearsal_of;
-    pthread_mutex_lock(&kernels->lock);
-    const forced_variant *forced = find_forced(kernels, op);
-    const char *only = forced && forced->variant[0] ? forced->variant : NULL;
     for (size_t i = 0; i < n_shader_variants; i++) {
         const shader_variant *v = &shader_variants[i];
         const op_variant_knowledge *known = &kernels->known[i];
@@ -139,6 +137,18 @@ const shader_variant *op_variant_choose(op_kernels *kernels, const char *op, op_
         best = v;
         best_us = time_us;
     }
+    return best;
+}
+
+const shader_variant *op_variant_choose(op_kernels *kernels, const char *op, op_size size, op_variant_can can, const void *user) {
+    bool rehearsing = kernels->rehearsal_of;
+    if (rehearsing) kernels = kernels->rehearsal_of;
+    pthread_mutex_lock(&kernels->lock);
+    const forced_variant *forced = find_forced(kernels, op);
+    const char *only = forced && forced->variant[0] ? forced->variant : NULL;
+    const shader_variant *best = choose(kernels, op, size, can, user, only);
+    // Who rehearses goes through models of many shapes, of which the forced one may not be able to do all.
+    if (!best && only && rehearsing) best = choose(kernels, op, size, can, user, NULL);
     pthread_mutex_unlock(&kernels->lock);
     return best;
 }
