@@ -186,6 +186,33 @@ static void test_model(void **state) {
     model_case("Q4_0");
 }
 
+static bool is_named(const shader_variant *variant, const void *name) { return strcmp(variant->name, name) == 0; }
+
+/* A forced kernel that cannot do a shape: a failure where it is used, the next best where models are rehearsed. */
+static void test_forced_that_cannot(void **state) {
+    (void)state;
+    op_kernels *rehearsal;
+    const char *name = swiglu()->name;
+    MUST(op_kernels_rehearse(device->kernels, &rehearsal, &error));
+    op_variant_force(device->kernels, "swiglu", "a form that cannot");
+    assert_null(op_variant_choose(device->kernels, "swiglu", OP_ONE, NULL, NULL));
+    assert_string_equal(op_variant_choose(rehearsal, "swiglu", OP_ONE, NULL, NULL)->name, name);
+    op_variant_force(device->kernels, "swiglu", name);
+    assert_null(op_variant_choose(rehearsal, "swiglu", OP_ONE, is_named, "none"));
+    op_kernels_destroy(&rehearsal);
+}
+
+/* Whose results nobody looks at is not asked to compute any. */
+static void test_results_ignored(void **state) {
+    (void)state;
+    assert_true(device->vk->caps.subgroups_verified);
+    pum_device *ignored;
+    const pum_device_params params = {.which = getenv("PUMICE_TEST_DEVICE"), .ignore_results = true};
+    MUST(pum_device_open_with(&params, &ignored, &error));
+    assert_false(ignored->vk->caps.subgroups_verified);
+    pum_device_destroy(&ignored);
+}
+
 #define WITH_DEVICE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void) {
@@ -196,8 +223,10 @@ int main(void) {
     }
     pum_device_destroy(&device);
     const struct CMUnitTest tests[] = {
-        WITH_DEVICE(test_made_ahead),        WITH_DEVICE(test_made_once),           WITH_DEVICE(test_failure_is_kept),
-        WITH_DEVICE(test_failure_under_way), WITH_DEVICE(test_destroyed_under_way), WITH_DEVICE(test_model),
+        WITH_DEVICE(test_made_ahead),          WITH_DEVICE(test_made_once),
+        WITH_DEVICE(test_failure_is_kept),     WITH_DEVICE(test_failure_under_way),
+        WITH_DEVICE(test_destroyed_under_way), WITH_DEVICE(test_forced_that_cannot),
+        WITH_DEVICE(test_results_ignored),     WITH_DEVICE(test_model),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
