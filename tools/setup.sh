@@ -94,6 +94,43 @@ shader_tools() {
     echo $release >"$folder/.ready"
 }
 
+# swiftshader: a CPU driver of another maker, as Chromium's package carries it, unpacked into build/swiftshader and not installed. Prints its
+# ICD file.
+swiftshader() {
+    local folder=$PWD/build/swiftshader
+    if ! grep -qs "\"$folder/libvk_swiftshader.so\"" "$folder/icd.json"; then
+        say "getting SwiftShader from the Debian package chromium-common"
+        rm -rf "$folder"
+        mkdir -p "$folder"
+        (cd "$folder" && apt-get download -q chromium-common && dpkg -x chromium-common_*.deb .) </dev/null >&2 || return 1
+        mv "$folder/usr/lib/chromium/libvk_swiftshader.so" "$folder/" || return 1
+        sed "s,\"library_path\": *\"[^\"]*\",\"library_path\": \"$folder/libvk_swiftshader.so\"," \
+            "$folder/usr/lib/chromium/vk_swiftshader_icd.json" >"$folder/icd.json" || return 1
+        (cd "$folder" && rm -rf usr etc ./*.deb)
+    fi
+    echo "$folder/icd.json"
+}
+
+# backports_lavapipe: lavapipe of Debian 12's backports, unpacked into build/backports, with an icd.json there. Prints that folder.
+backports_lavapipe() {
+    local folder=$PWD/build/backports library=usr/lib/x86_64-linux-gnu/libvulkan_lvp.so
+    if ! grep -qs "\"$folder/$library\"" "$folder/icd.json"; then
+        say "getting lavapipe of Debian 12's backports"
+        rm -rf "$folder"
+        debian_packages bookworm-backports "$folder" mesa-vulkan-drivers mesa-libgallium </dev/null >&2 || return 1
+        sed "s,\"library_path\": *\"[^\"]*\",\"library_path\": \"$folder/$library\"," \
+            "$folder"/usr/share/vulkan/icd.d/lvp_icd*.json >"$folder/icd.json" || return 1
+    fi
+    echo "$folder"
+}
+
+# newest_libraries BUILD: what tests of a build bring along to Debian sid, whose cmocka has the same name and other functions. Prints the folder.
+newest_libraries() {
+    mkdir -p build/newest
+    cp "$(ldd "$1/bin/tests/test_matmul" | sed -n 's/.*libcmocka.* => \(.*\) (.*/\1/p')" build/newest/ || return 1
+    echo "$PWD/build/newest"
+}
+
 # build PRESET [TARGET…]: configures at first and when the presets or these tools changed, then builds what changed.
 build() {
     local preset=$1 log=build/configure-$1.log configured=build/$1/.configured
