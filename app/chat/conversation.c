@@ -162,6 +162,47 @@ void conversation_clear(conversation *c) {
     pum_sampler_reset(c->sampler);
 }
 
+static size_t count_same(const conversation *c, const conversation *other) {
+    size_t same = 0;
+    while (same < c->n_turns && same < other->n_turns && strcmp(c->turns[same].role, other->turns[same].role) == 0 &&
+           strcmp(c->turns[same].content, other->turns[same].content) == 0)
+        same++;
+    return same;
+}
+
+pum_status conversation_set_turns(conversation *c, const char *system, const pum_chat_message *turns, size_t n_turns,
+                                  pum_error *err) {
+    conversation fresh = {0};
+    pum_status status = system && *system ? add_turn(&fresh, "system", system, err) : PUM_OK;
+    for (size_t i = 0; i < n_turns && status == PUM_OK; i++)
+        status = add_turn(&fresh, strcmp(turns[i].role, "user") == 0 ? "user" : "assistant", turns[i].content, err);
+    if (status != PUM_OK) {
+        drop_turns(&fresh, 0);
+        free(fresh.turns);
+        return status;
+    }
+    // Of the same chat the same turns stay left out: the prompt goes on where it ended.
+    if (count_same(c, &fresh) <= c->first_turn) c->first_turn = 0;
+    size_t first_turn = c->first_turn;
+    drop_turns(c, 0);
+    free(c->turns);
+    c->turns = fresh.turns;
+    c->n_turns = fresh.n_turns;
+    c->capacity = fresh.capacity;
+    c->first_turn = first_turn;
+    return PUM_OK;
+}
+
+pum_status conversation_set_sampling(conversation *c, const pum_sampler_params *sampling, pum_error *err) {
+    pum_sampler *sampler;
+    pum_status status = pum_sampler_create(sampling, &sampler, err);
+    if (status != PUM_OK) return status;
+    pum_sampler_destroy(&c->sampler);
+    c->sampler = sampler;
+    c->params.sampling = *sampling;
+    return PUM_OK;
+}
+
 const pum_chat_message *conversation_turns(const conversation *c, size_t *n_turns) {
     *n_turns = c->n_turns;
     return c->turns;
@@ -192,16 +233,54 @@ static pum_status render_plain(const conversation *c, const pum_chat_message *to
     return status;
 }
 
-/* Renders the system turn and the turns from `first` on. */
+/* Puts the tokens of a text behind others. *tokens: to be freed with free(). */
+static pum_status add_tokens(const conversation *c, const char *text, int32_t **tokens, size_t *n_tokens, pum_error *err) {
+    int32_t *more;
+    size_t n;
+    pum_status status = pum_tokenizer_encode(c->params.tokenizer, text, strlen(text), PUM_ENCODE_PLAIN, &more, &n, err);
+    if (status != PUM_OK) return status;
+    int32_t *grown = realloc(*tokens, (*n_tokens + n + 1) * sizeof *grown);
+    if (grown) {
+        *tokens = grown;
+        if (n) memcpy(grown + *n_tokens, more, n * sizeof *grown);
+        *n_tokens += n;
+    }
+    pum_free(more);
+    return grown ? PUM_OK : fail_memory(err);
+}
+
+static bool ends_in_answer(const conversation *c) {
+    return c->n_turns > 0 && strcmp(c->turns[c->n_turns - 1].role, "assistant") == 0;
+}
+
+/* Renders the system turn and the turns from `first` on; an answer at their end is left open. *tokens: to be freed with free().
+ */
 static pum_status render(const conversation *c, size_t first, int32_t **tokens, size_t *n_tokens, pum_error *err) {
+    *tokens = NULL;
+    *n_tokens = 0;
     pum_chat_message *told = malloc((c->n_turns + 1) * sizeof *told);
     if (!told) return fail_memory(err);
     size_t n = 0, begin = has_system(c) ? 1 : 0;
     if (begin) told[n++] = c->turns[0];
     for (size_t i = first > begin ? first : begin; i < c->n_turns; i++) told[n++] = c->turns[i];
-    pum_status status = c->plain ? render_plain(c, told, n, tokens, n_tokens, err)
-                                 : pum_chat_tokens(c->params.file, c->params.tokenizer, told, n, true, tokens, n_tokens, err);
+    bool open = ends_in_answer(c) && !c->plain;
+    int32_t *rendered = NULL;
+    size_t n_rendered = 0;
+    pum_status status =
+        c->plain ? render_plain(c, told, n, &rendered, &n_rendered, err)
+                 : pum_chat_tokens(c->params.file, c->params.tokenizer, told, n - open, true, &rendered, &n_rendered, err);
     free(told);
+    if (status != PUM_OK) return status;
+    if ((*tokens = malloc((n_rendered + 1) * sizeof **tokens)) && n_rendered)
+        memcpy(*tokens, rendered, n_rendered * sizeof **tokens);
+    pum_free(rendered);
+    if (!*tokens) return fail_memory(err);
+    *n_tokens = n_rendered;
+    if (open) status = add_tokens(c, c->turns[c->n_turns - 1].content, tokens, n_tokens, err);
+    if (status != PUM_OK) {
+        free(*tokens);
+        *tokens = NULL;
+    }
     return status;
 }
 
@@ -216,7 +295,7 @@ static pum_status make_prompt(conversation *c, int32_t **tokens, size_t *n_token
         bool last_pair = c->first_turn + 2 >= c->n_turns;
         if (last_pair && *n_tokens < n_ctx) return PUM_OK; // the question alone: a short answer is better than none
         size_t n = *n_tokens;
-        pum_free(*tokens);
+        free(*tokens);
         *tokens = NULL;
         if (last_pair) {
             if (err) {
@@ -229,6 +308,14 @@ static pum_status make_prompt(conversation *c, int32_t **tokens, size_t *n_token
             return PUM_ERR_CONTEXT_FULL;
         }
         c->first_turn += 2;
+        // Far too much, as when a long chat is opened: what cannot fit at half as many tokens for a byte is not rendered again.
+        size_t n_bytes = 0, n_left = 0;
+        for (size_t i = c->first_turn; i < c->n_turns; i++) n_left += strlen(c->turns[i].content);
+        for (size_t i = c->first_turn - 2; i < c->n_turns; i++) n_bytes += strlen(c->turns[i].content);
+        while (c->first_turn + 2 < c->n_turns && (double)n_left * (double)n > 2.0 * (double)room * (double)n_bytes) {
+            n_left -= strlen(c->turns[c->first_turn].content) + strlen(c->turns[c->first_turn + 1].content);
+            c->first_turn += 2;
+        }
     }
 }
 
@@ -343,28 +430,43 @@ static pum_status answer_prompt(conversation *c, const int32_t *tokens, int n_to
     return status;
 }
 
-pum_status conversation_ask(conversation *c, const char *text, const conversation_callbacks *callbacks, answer_report *report,
-                            pum_error *err) {
+/* Computes what comes behind the turns. What of it came is in `a`, whatever fails. */
+static pum_status compute(conversation *c, const conversation_callbacks *callbacks, answer *a, answer_report *report,
+                          pum_error *err) {
+    c->callbacks = callbacks;
+    int n_rebuilds = count_rebuilds(c);
+    int32_t *tokens = NULL;
+    size_t n_tokens = 0;
+    pum_status status = make_prompt(c, &tokens, &n_tokens, err);
+    if (status == PUM_OK) status = answer_prompt(c, tokens, (int)n_tokens, a, report, err);
+    free(tokens);
+    c->callbacks = NULL;
+    report->n_rebuilds = count_rebuilds(c) - n_rebuilds;
+    if (status != PUM_ERR_ABORTED) return status;
+    report->end = ANSWER_STOPPED; // while the prompt was read
+    return PUM_OK;
+}
+
+static void begin_answer(conversation *c, answer_report *report) {
     *report = (answer_report){.end = ANSWER_STOPPED};
     atomic_store(&c->stop, false);
     pum_session_clear_abort(c->session);
-    c->callbacks = callbacks;
+}
+
+static int count_left_out(const conversation *c) {
+    size_t begin = has_system(c) ? 1 : 0;
+    return c->first_turn > begin ? (int)(c->first_turn - begin) : 0;
+}
+
+pum_status conversation_ask(conversation *c, const char *text, const conversation_callbacks *callbacks, answer_report *report,
+                            pum_error *err) {
+    begin_answer(c, report);
     size_t first_turn = c->first_turn;
     pum_status status = add_turn(c, "user", text, err);
     if (status != PUM_OK) return status;
     size_t question = c->n_turns - 1;
-    int n_rebuilds = count_rebuilds(c);
-    int32_t *tokens = NULL;
-    size_t n_tokens = 0;
     answer a = {0};
-    status = make_prompt(c, &tokens, &n_tokens, err);
-    if (status == PUM_OK) status = answer_prompt(c, tokens, (int)n_tokens, &a, report, err);
-    pum_free(tokens);
-    c->callbacks = NULL;
-    if (status == PUM_ERR_ABORTED) { // stopped while the prompt was read
-        report->end = ANSWER_STOPPED;
-        status = PUM_OK;
-    }
+    status = compute(c, callbacks, &a, report, err);
     // An answer that came in part stays, as the person saw it; a question that has none is taken back.
     if (a.n > 0 || status == PUM_OK) {
         pum_error ignored;
@@ -374,9 +476,42 @@ pum_status conversation_ask(conversation *c, const char *text, const conversatio
         drop_turns(c, question);
         c->first_turn = first_turn;
     }
-    size_t begin = has_system(c) ? 1 : 0;
-    report->n_turns_left_out = c->first_turn > begin ? (int)(c->first_turn - begin) : 0;
-    report->n_rebuilds = count_rebuilds(c) - n_rebuilds;
+    report->n_turns_left_out = count_left_out(c);
+    free(a.text);
+    return status;
+}
+
+/* Puts the text behind the last turn. */
+static bool lengthen_turn(conversation *c, const char *text) {
+    pum_chat_message *last = &c->turns[c->n_turns - 1];
+    size_t n = strlen(last->content);
+    char *grown = malloc(n + strlen(text) + 1);
+    if (!grown) return false;
+    memcpy(grown, last->content, n);
+    strcpy(grown + n, text);
+    free((char *)last->content);
+    last->content = grown;
+    return true;
+}
+
+pum_status conversation_answer(conversation *c, const conversation_callbacks *callbacks, answer_report *report, pum_error *err) {
+    begin_answer(c, report);
+    bool goes_on = ends_in_answer(c);
+    if (c->n_turns == (has_system(c) ? 1 : 0)) {
+        if (err) {
+            err->status = PUM_ERR_ARGUMENT;
+            snprintf(err->message, sizeof err->message, "there is nothing to answer yet; write a message first");
+        }
+        return PUM_ERR_ARGUMENT;
+    }
+    answer a = {0};
+    pum_status status = compute(c, callbacks, &a, report, err);
+    pum_error ignored;
+    if (goes_on && a.n > 0)
+        lengthen_turn(c, a.text); // without memory it is as before; the next answer is computed from what stands there
+    else if (!goes_on && (a.n > 0 || status == PUM_OK))
+        add_turn(c, "assistant", a.text ? a.text : "", &ignored);
+    report->n_turns_left_out = count_left_out(c);
     free(a.text);
     return status;
 }

@@ -63,6 +63,16 @@ void conversation_clear(conversation *c);
 /// Errors: those of pum_session_append; PUM_ERR_CONTEXT_FULL when this turn alone does not fit.
 pum_status conversation_ask(conversation *c, const char *text, const conversation_callbacks *callbacks, answer_report *report,
                             pum_error *err);
+/// The turns as they are from now on: those of a chat that is opened, edited, or walked along another branch.
+/// system, turns  [n_turns] user and assistant turns; copied. What they have in common with the turns before is not computed
+/// again. Errors: PUM_ERR_MEMORY; the conversation is unchanged then.
+pum_status conversation_set_turns(conversation *c, const char *system, const pum_chat_message *turns, size_t n_turns,
+                                  pum_error *err);
+/// Answers the last turn, or goes on with it where it is an answer, which ends as conversation_ask does; callbacks get what is
+/// new. The turns stay whatever fails. Errors: as conversation_ask; PUM_ERR_ARGUMENT where there is no turn.
+pum_status conversation_answer(conversation *c, const conversation_callbacks *callbacks, answer_report *report, pum_error *err);
+/// The sampling from now on. Errors: those of pum_sampler_create; nothing has changed then.
+pum_status conversation_set_sampling(conversation *c, const pum_sampler_params *sampling, pum_error *err);
 /// Ends the answer that is being computed. Any thread.
 void conversation_stop(conversation *c);
 
