@@ -4,14 +4,17 @@
 
 #include "fonts.h"
 
-typedef enum draw_kind { DRAW_RECT, DRAW_TEXT, DRAW_CLIP } draw_kind;
+typedef enum draw_kind { DRAW_RECT, DRAW_TEXT, DRAW_RUN, DRAW_CLIP } draw_kind;
 
 typedef struct draw_command {
     draw_kind kind;
-    SDL_Rect rect; ///< of a text: x, y of its line's top left
+    SDL_Rect rect; ///< of a text: x, y of its line's top left; of a run: x, and y of its base line
     SDL_Color color;
     const char *text; ///< [n_bytes], borrowed until the list is drawn
     size_t n_bytes;
+    int face;           ///< of a run
+    bool rtl;           ///< a run that goes from right to left
+    const char *script; ///< of a run, see fonts_shape
 } draw_command;
 
 typedef struct draw_list {
@@ -24,6 +27,10 @@ void draw_free(draw_list *list);
 void draw_rect(draw_list *list, SDL_Rect rect, SDL_Color color);
 /// One line; control characters are left out.
 void draw_text(draw_list *list, int x, int y, const char *text, size_t n_bytes, SDL_Color color);
+/// A run that was laid out: one face, one direction, and at most DRAW_RUN_BYTES.
+enum { DRAW_RUN_BYTES = 500 };
+void draw_run(draw_list *list, int x, int base, const char *text, size_t n_bytes, int face, bool rtl, const char *script,
+              SDL_Color color);
 /// What follows is drawn inside the rectangle only; an empty one takes the limit away.
 void draw_clip(draw_list *list, SDL_Rect rect);
 

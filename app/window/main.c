@@ -169,7 +169,11 @@ static bool handle(window *w, SDL_Event *event) {
         SDL_RaiseWindow(w->sdl);
         return true;
     }
-    if (event->type == SDL_MOUSEBUTTONDOWN) { // points to pixels
+    if (event->type == SDL_MOUSEMOTION) { // points to pixels
+        event->motion.x = (int)((float)event->motion.x * w->dpi_scale);
+        event->motion.y = (int)((float)event->motion.y * w->dpi_scale);
+    }
+    if (event->type == SDL_MOUSEBUTTONDOWN || event->type == SDL_MOUSEBUTTONUP) {
         event->button.x = (int)((float)event->button.x * w->dpi_scale);
         event->button.y = (int)((float)event->button.y * w->dpi_scale);
     }
@@ -193,9 +197,10 @@ static int on_life(void *user, SDL_Event *event) {
     return 1;
 }
 
-/* Events that wait are all taken before a frame is drawn, and streaming draws at most about 60 frames a second. */
+/* Events that wait are all taken before a frame is drawn: at most about 60 frames a second for what the person does, and 30,
+ * which are enough to read along, for what only streams. */
 static void live(window *w) {
-    enum { FRAME_MS = 16 };
+    enum { FRAME_MS = 16, STREAM_MS = 33 };
     if (!SDL_HasScreenKeyboardSupport()) SDL_StartTextInput(); // else when the composer is tapped
     forwarded_keys_start();
     draw(w);
@@ -203,14 +208,22 @@ static void live(window *w) {
         SDL_Event event;
         if (!SDL_WaitEvent(&event)) continue;
         uint64_t begin = SDL_GetTicks64();
-        bool changed = handle(w, &event);
-        while (!w->ui.quit && SDL_PollEvent(&event)) changed = handle(w, &event) || changed;
+        bool streams = event.type == w->wake, changed = handle(w, &event);
+        while (!w->ui.quit && SDL_PollEvent(&event)) {
+            streams = streams && event.type == w->wake;
+            changed = handle(w, &event) || changed;
+        }
         while (!w->ui.quit && forwarded_keys_next(&event, w->ui.composing))
             changed = ui_event(&w->ui, &event, w->wake) || changed;
         if (!changed || w->ui.quit) continue;
         draw(w);
         uint64_t took = SDL_GetTicks64() - begin;
         if (took < FRAME_MS) SDL_Delay((uint32_t)(FRAME_MS - took));
+        // What the person does ends the rest of the wait.
+        while (streams && SDL_GetTicks64() - begin < STREAM_MS && !SDL_HasEvents(SDL_FIRSTEVENT, SDL_USEREVENT - 1)) {
+            SDL_Delay(4);
+            SDL_PumpEvents();
+        }
     }
 }
 

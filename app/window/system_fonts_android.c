@@ -17,6 +17,7 @@ static struct {
     void (*close)(font *);
     const char *(*path)(const font *);
     size_t (*index)(const font *);
+    void (*style)(matcher *, uint16_t weight, bool italic);
 } android;
 
 static bool look_for_matcher(void) {
@@ -28,9 +29,10 @@ static bool look_for_matcher(void) {
         const char *name;
         void *slot;
     } functions[] = {
-        {"AFontMatcher_create", &android.create}, {"AFontMatcher_destroy", &android.destroy},
-        {"AFontMatcher_match", &android.match},   {"AFont_close", &android.close},
-        {"AFont_getFontFilePath", &android.path}, {"AFont_getCollectionIndex", &android.index},
+        {"AFontMatcher_create", &android.create},  {"AFontMatcher_destroy", &android.destroy},
+        {"AFontMatcher_match", &android.match},    {"AFont_close", &android.close},
+        {"AFont_getFontFilePath", &android.path},  {"AFont_getCollectionIndex", &android.index},
+        {"AFontMatcher_setStyle", &android.style},
     };
     android.there = true;
     for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
@@ -41,12 +43,13 @@ static bool look_for_matcher(void) {
     return android.there;
 }
 
-static bool ask_matcher(uint32_t code, system_font *found) {
+static bool ask_matcher(uint32_t code, int looks, system_font *found) {
     bool pair = code >= 0x10000;
     uint16_t text[2] = {pair ? (uint16_t)(0xD7C0 + (code >> 10)) : (uint16_t)code, (uint16_t)(0xDC00 | (code & 0x3FF))};
     matcher *m = android.create();
     uint32_t n_run;
-    font *f = m ? android.match(m, "sans-serif", text, pair ? 2 : 1, &n_run) : NULL;
+    if (m) android.style(m, looks & SYSTEM_FONT_BOLD ? 700 : 400, looks & SYSTEM_FONT_ITALIC);
+    font *f = m ? android.match(m, looks & SYSTEM_FONT_MONO ? "monospace" : "sans-serif", text, pair ? 2 : 1, &n_run) : NULL;
     bool fits = false;
     if (f) {
         int n = snprintf(found->path, sizeof found->path, "%s", android.path(f));
@@ -76,13 +79,21 @@ static const struct {
     {0x0900, 0x097F, "NotoSansDevanagari-Regular.otf", 0},
     {0x0980, 0x09FF, "NotoSansBengali-Regular.otf", 0},
     {0x0E00, 0x0E7F, "NotoSansThai-Regular.ttf", 0},
+    {0x1F000, 0x1FAFF, "NotoColorEmoji.ttf", 0},
     {0x2000, 0x2BFF, "NotoSansSymbols-Regular-Subsetted.ttf", 0},
     {0, 0x10FFFF, "Roboto-Regular.ttf", 0},
     {0, 0x10FFFF, "DroidSans.ttf", 0},
 };
 
-bool system_fonts_find(uint32_t code, system_font *found) {
-    if (look_for_matcher() && ask_matcher(code ? code : 'a', found)) return true;
+bool system_fonts_find(uint32_t code, int looks, system_font *found) {
+    found->lacks = 0;
+    if (look_for_matcher() && ask_matcher(code ? code : 'a', looks, found)) return true;
+    found->lacks = looks & (SYSTEM_FONT_BOLD | SYSTEM_FONT_ITALIC); // the files below are regular ones
+    if (looks & SYSTEM_FONT_MONO && code < 0x500) {
+        snprintf(found->path, sizeof found->path, "/system/fonts/DroidSansMono.ttf");
+        found->index = 0;
+        if (access(found->path, R_OK) == 0) return true;
+    }
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         if (code < files[i].first || code > files[i].last) continue;
         snprintf(found->path, sizeof found->path, "/system/fonts/%s", files[i].file);

@@ -6,6 +6,10 @@
 
 typedef struct theme {
     SDL_Color ground, panel, bubble, border, text, faint, accent, accent_text, error, selection;
+    SDL_Color code;                             ///< the ground of code
+    SDL_Color keyword, string, comment, number; ///< on it
+    SDL_Color mark, mark_now;                   ///< the grounds of what was found, and of where one is; text on them is mark_text
+    SDL_Color mark_text;
 } theme;
 
 static const theme theme_light = {
@@ -18,7 +22,15 @@ static const theme theme_light = {
     .accent = {0x1F, 0x5F, 0xA8, 255},
     .accent_text = {255, 255, 255, 255},
     .error = {0xA8, 0x1E, 0x1E, 255},
-    .selection = {0xB7, 0xD2, 0xF2, 255},
+    .selection = {0xCB, 0xDF, 0xF7, 255},
+    .code = {0xF0, 0xF0, 0xEC, 255},
+    .keyword = {0x7A, 0x2E, 0x9E, 255},
+    .string = {0x1D, 0x66, 0x2F, 255},
+    .comment = {0x5C, 0x60, 0x66, 255},
+    .number = {0x9A, 0x42, 0x0A, 255},
+    .mark = {0xFC, 0xE5, 0x8A, 255},
+    .mark_now = {0xF7, 0xA8, 0x48, 255},
+    .mark_text = {0x1C, 0x1E, 0x21, 255},
 };
 static const theme theme_dark = {
     .ground = {0x1B, 0x1D, 0x20, 255},
@@ -30,7 +42,35 @@ static const theme theme_dark = {
     .accent = {0x7F, 0xB4, 0xF0, 255},
     .accent_text = {0x10, 0x18, 0x22, 255},
     .error = {0xFF, 0x9A, 0x90, 255},
-    .selection = {0x3A, 0x55, 0x78, 255},
+    .selection = {0x24, 0x3C, 0x5A, 255},
+    .code = {0x14, 0x16, 0x18, 255},
+    .keyword = {0xC7, 0x9B, 0xF2, 255},
+    .string = {0x93, 0xCF, 0x8B, 255},
+    .comment = {0xA6, 0xAC, 0xB4, 255},
+    .number = {0xF0, 0xB2, 0x7A, 255},
+    .mark = {0x6B, 0x58, 0x14, 255},
+    .mark_now = {0x96, 0x56, 0x0A, 255},
+    .mark_text = {0xFF, 0xFF, 0xFF, 255},
+};
+static const theme theme_contrast = {
+    .ground = {0, 0, 0, 255},
+    .panel = {0, 0, 0, 255},
+    .bubble = {0x1C, 0x1C, 0x1C, 255},
+    .border = {0xFF, 0xFF, 0xFF, 255},
+    .text = {0xFF, 0xFF, 0xFF, 255},
+    .faint = {0xE0, 0xE0, 0xE0, 255},
+    .accent = {0xFF, 0xE1, 0x00, 255},
+    .accent_text = {0, 0, 0, 255},
+    .error = {0xFF, 0xB0, 0xA8, 255},
+    .selection = {0x00, 0x4A, 0x9E, 255},
+    .code = {0, 0, 0, 255},
+    .keyword = {0xE4, 0xB5, 0xFF, 255},
+    .string = {0xA6, 0xFF, 0x9C, 255},
+    .comment = {0xD8, 0xD8, 0xD8, 255},
+    .number = {0xFF, 0xC8, 0x8C, 255},
+    .mark = {0x5A, 0x4A, 0x00, 255},
+    .mark_now = {0x7A, 0x3C, 0x00, 255},
+    .mark_text = {0xFF, 0xFF, 0xFF, 255},
 };
 
 #endif

@@ -17,6 +17,7 @@ bool ui_init(ui *u, worker *w, fonts *f, const theme *colors) {
 
 void ui_free(ui *u) {
     transcript_destroy(&u->transcript);
+    reader_free(&u->reader);
     composer_free(&u->composer);
     free(u->composer_lines);
     free(u->model);
@@ -47,10 +48,13 @@ static void send(ui *u) {
     u->answer_began_ms = 0;
 }
 
+static reader_view view(ui *u) { return (reader_view){u->transcript, u->fonts, u->transcript_area, &u->scroll, &u->sticks}; }
+
 static void new_chat(ui *u) {
     if (u->busy) worker_interrupt(u->worker);
     worker_new_chat(u->worker);
     transcript_clear(u->transcript);
+    reader_reset(&u->reader);
     u->scroll = u->n_past = 0;
     u->sticks = true;
 }
@@ -123,7 +127,10 @@ static void hear(ui *u, const news *n) {
         u->total = 0;
         u->n_ctx = n->n_ctx;
         u->n_past = 0;
-        if (u->model) transcript_clear(u->transcript); // another model, another chat
+        if (u->model) { // another model, another chat
+            transcript_clear(u->transcript);
+            reader_reset(&u->reader);
+        }
         set_text(&u->model, n->text);
         set_text(&u->device, n->detail);
         if (u->sends_later) send(u);
@@ -325,9 +332,14 @@ static bool touch_screen(ui *u, const SDL_TouchFingerEvent *event) {
     case TOUCH_SCROLL:
         scroll_by(u, -y);
         return true;
-    case TOUCH_TAP:
-        click(u, x, y);
+    case TOUCH_TAP: {
+        SDL_Event tap = {.button = {.type = SDL_MOUSEBUTTONDOWN, .button = SDL_BUTTON_LEFT, .x = x, .y = y}};
+        reader_view read = view(u);
+        bool took = reader_event(&u->reader, &read, &tap);
+        u->reader.dragging = false;
+        if (!took || !inside(&u->transcript_area, x, y)) click(u, x, y);
         return true;
+    }
     case TOUCH_NOTHING:
         break;
     }
@@ -343,6 +355,8 @@ bool ui_event(ui *u, const SDL_Event *event, uint32_t wake) {
         }
         return true;
     }
+    reader_view read = view(u);
+    if (!u->composing && reader_event(&u->reader, &read, event)) return true;
     switch (event->type) {
     case SDL_QUIT:
         u->quit = true;
@@ -559,8 +573,8 @@ void ui_frame(ui *u, draw_list *list) {
     if (width > most) width = most;
     u->transcript_area = (SDL_Rect){(u->width - width) / 2, header + margin / 2, width, status - header - margin};
     transcript_layout(u->transcript, u->fonts, width);
-    int bottom = transcript_height(u->transcript) - u->transcript_area.h;
-    if (u->sticks || u->scroll > bottom) u->scroll = bottom;
-    if (u->scroll < 0) u->scroll = 0;
+    u->scroll = transcript_settle(u->transcript, u->fonts, u->scroll, u->transcript_area.h, u->sticks);
     transcript_draw(u->transcript, u->fonts, u->colors, list, u->transcript_area, u->scroll);
+    reader_view read = view(u);
+    reader_draw(&u->reader, &read, u->colors, list);
 }

@@ -4,6 +4,7 @@
 
 #include "composer.h"
 #include "draw.h"
+#include "reader.h"
 #include "theme.h"
 #include "touch.h"
 #include "transcript.h"
@@ -14,6 +15,7 @@ typedef struct ui {
     fonts *fonts;
     const theme *colors;
     transcript *transcript;
+    reader reader;
     composer composer;
     int width, height;  ///< of the window, in pixels
     float scale;        ///< pixels of one unit of the layout

@@ -1,6 +1,6 @@
 # What pkg-config finds on a desktop, for the NDK from the sources of Debian's packages in PUMICE_ANDROID_SOURCES (tools/android puts them there).
-set(PUMICE_ANDROID_SOURCES "" CACHE PATH "Folder with pcre2, libsdl2, libsdl2-ttf, freetype and vulkan-volk")
-foreach(name pcre2 libsdl2 libsdl2-ttf freetype vulkan-volk)
+set(PUMICE_ANDROID_SOURCES "" CACHE PATH "Folder with pcre2, libsdl2, libsdl2-ttf, freetype, md4c, fribidi and vulkan-volk")
+foreach(name pcre2 libsdl2 libsdl2-ttf freetype md4c fribidi vulkan-volk)
   if(NOT IS_DIRECTORY "${PUMICE_ANDROID_SOURCES}/${name}")
     message(FATAL_ERROR "PUMICE_ANDROID_SOURCES: expected the sources of ${name} in ${PUMICE_ANDROID_SOURCES}/${name}, got none: "
       "tools/android gets them")
@@ -29,6 +29,19 @@ add_library(sdl2_ttf STATIC ${PUMICE_ANDROID_SOURCES}/libsdl2-ttf/SDL_ttf.c)
 target_include_directories(sdl2_ttf PUBLIC ${PUMICE_ANDROID_SOURCES}/libsdl2-ttf)
 target_compile_definitions(sdl2_ttf PRIVATE TTF_USE_HARFBUZZ=0)
 target_link_libraries(sdl2_ttf PUBLIC SDL2 PRIVATE freetype)
+
+add_library(md4c STATIC ${PUMICE_ANDROID_SOURCES}/md4c/src/md4c.c)
+target_include_directories(md4c PUBLIC ${PUMICE_ANDROID_SOURCES}/md4c/src)
+target_compile_definitions(md4c PRIVATE MD4C_USE_UTF8)
+add_library(PkgConfig::MD4C ALIAS md4c)
+
+# FriBidi's release holds its tables; what its configuring finds out is the same on every Android.
+file(GLOB fribidi_sources ${PUMICE_ANDROID_SOURCES}/fribidi/lib/*.c)
+add_library(fribidi STATIC ${fribidi_sources})
+target_include_directories(fribidi PUBLIC ${PUMICE_ANDROID_SOURCES}/fribidi/lib)
+target_compile_definitions(fribidi PUBLIC DONT_HAVE_FRIBIDI_CONFIG_H PRIVATE HAVE_STDLIB_H=1 HAVE_STRING_H=1 HAVE_MEMORY_H=1 STDC_HEADERS=1
+  HAVE_STRINGIZE=1)
+add_library(PkgConfig::FRIBIDI ALIAS fribidi)
 
 add_library(pumice_pcre2 INTERFACE)
 target_link_libraries(pumice_pcre2 INTERFACE pcre2-8-static)
