@@ -115,7 +115,7 @@ int main(int argc, char **argv) {
     double made = now_ms(CLOCK_THREAD_CPUTIME_ID);
     frame(&b, true);
     printf("chat: %.1f MB; made in %.0f ms, opened (read, laid out, drawn) in %.0f ms, %d pixels high\n", (double)n_bytes / 1e6,
-           made - opening, now_ms(CLOCK_MONOTONIC) - made, transcript_height(b.transcript));
+           made - opening, now_ms(CLOCK_THREAD_CPUTIME_ID) - made, transcript_height(b.transcript));
     static double ms[FRAMES];
     for (int i = 0; i < FRAMES; i++) ms[i] = frame(&b, true);
     print_frames("frame, still:", ms);
