@@ -144,7 +144,7 @@ int main(int argc, char **argv) {
         printf("skipped: %s is not there\n", argc > 1 ? argv[1] : "a model");
         return 77;
     }
-    if (devices_open(NULL, NULL, false, NULL, NULL, &device, &err) != PUM_OK) {
+    if (devices_open(&(pum_device_params){0}, &device, &err) != PUM_OK) {
         printf("skipped: no device: %s\n", err.message);
         return 77;
     }
