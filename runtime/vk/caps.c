@@ -134,7 +134,7 @@ static void read_features(VkPhysicalDevice physical, const offered *o, vk_featur
         enable(f, o, row->extension, row->core_since);
     }
     vkGetPhysicalDeviceFeatures2(physical, &f->core);
-    // Of the core features only the one that kernels may use; robust access would cost on every load.
+    // Of the core features only the one that kernels may use; robust access is not needed (check_kernel_flow.py).
     VkBool32 int64 = f->core.features.shaderInt64, int16 = f->core.features.shaderInt16;
     f->core.features = (VkPhysicalDeviceFeatures){.shaderInt64 = int64, .shaderInt16 = int16};
     f->coopmat.robust_buffer_access = VK_FALSE;

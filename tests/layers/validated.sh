@@ -21,9 +21,8 @@ cp "$settings" "$place/vk_layer_settings.txt"
 driver=/usr/share/vulkan/icd.d/lvp_icd.json
 case $check in
 gpu)
-    # Lavapipe 25 and later end in compiled code with a null pointer when the layer has put its checks of descriptors into a kernel (any
-    # with a subgroup operation or a barrier, at widths of 128 to 512); the same kernels run so on lavapipe 22.3 and on SwiftShader. So
-    # this check takes the lavapipe of this system along.
+    # Lavapipe 26.2 ends in compiled code with a null pointer when the layer has put its checks of descriptors into rmsnorm_subgroup, at
+    # widths of 128 to 512; the same kernel runs so on lavapipe 22.3 and on SwiftShader. So this check takes the lavapipe of this system along.
     for library in /usr/lib/*/libvulkan_lvp.so; do :; done
     [ -e "$library" ] || { echo "skipped: lavapipe is not installed (Debian: mesa-vulkan-drivers)"; exit 77; }
     carry "$library" "/"
