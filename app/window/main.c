@@ -206,7 +206,10 @@ static void live(window *w) {
     draw(w);
     while (!w->ui.quit) {
         SDL_Event event;
-        if (!SDL_WaitEvent(&event)) continue;
+        if (!SDL_WaitEventTimeout(&event, ui_wait_ms(&w->ui))) {
+            ui_tick(&w->ui);
+            continue;
+        }
         uint64_t begin = SDL_GetTicks64();
         bool streams = event.type == w->wake, changed = handle(w, &event);
         while (!w->ui.quit && SDL_PollEvent(&event)) {

@@ -10,12 +10,76 @@ enum { FONT_UNITS = 16, MARGIN = 14, MAX_COMPOSER_LINES = 7, ENTER_AFTER_COMPOSI
 
 static int units(const ui *u, int n) { return (int)((float)n * u->scale + 0.5f); }
 
+/* ---- the chat that is open */
+
+static void say_notice(ui *u) {
+    if (u->chats.notice[0]) transcript_add(u->transcript, MESSAGE_NOTICE, u->chats.notice);
+    u->chats.notice[0] = 0;
+}
+
+static void show_branch(ui *u) {
+    transcript_clear(u->transcript);
+    reader_reset(&u->reader);
+    for (size_t i = 0; i < u->chats.n; i++) {
+        const store_message *m = &u->chats.branch[i];
+        transcript_add(u->transcript, m->role == STORE_USER ? MESSAGE_USER : MESSAGE_ASSISTANT, m->text);
+    }
+    u->sticks = true;
+    say_notice(u);
+}
+
+static void show_chat(ui *u) {
+    char *draft = chats_draft(&u->chats);
+    composer_set(&u->composer, draft ? draft : "");
+    free(draft);
+    show_branch(u);
+}
+
+static void open_chat(ui *u, store_id chat) {
+    if (u->busy) worker_interrupt(u->worker);
+    chats_open(&u->chats, chat, composer_text(&u->composer));
+    u->n_past = 0;
+    show_chat(u);
+}
+
+/* What is to be answered goes to the worker, and its answer below what is shown. */
+static void begin_answer(ui *u) {
+    worker_turns *turns = chats_turns(&u->chats);
+    if (!turns) {
+        chats_end(&u->chats, STORE_FAILED);
+        return;
+    }
+    worker_answer(u->worker, turns);
+    u->busy = u->sticks = true;
+    u->done = u->total = 0;
+    u->n_pieces = 0;
+    u->answer_began_ms = 0;
+}
+
+static void answer_again(ui *u) {
+    if (u->busy || u->loading || !chats_answer_again(&u->chats, u->model)) return;
+    show_branch(u);
+    begin_answer(u);
+}
+
+static void walk(ui *u, int by) {
+    if (!u->busy && chats_walk(&u->chats, by)) show_branch(u);
+}
+
+int ui_wait_ms(const ui *u) { return chats_wait_ms(&u->chats, SDL_GetTicks64()); }
+void ui_tick(ui *u) { chats_keep(&u->chats, SDL_GetTicks64()); }
+
 bool ui_init(ui *u, worker *w, fonts *f, const theme *colors) {
     *u = (ui){.worker = w, .fonts = f, .colors = colors, .scale = 1, .sticks = true, .transcript = transcript_create()};
-    return u->transcript != NULL;
+    if (!u->transcript || !chats_start(&u->chats)) return false;
+    show_chat(u);
+    return true;
 }
 
 void ui_free(ui *u) {
+    if (u->chats.store && !u->chats.streaming) chats_open(&u->chats, u->chats.open, composer_text(&u->composer)); // the draft
+    chats_stop(&u->chats);
+    sidebar_free(&u->sidebar);
     transcript_destroy(&u->transcript);
     reader_free(&u->reader);
     composer_free(&u->composer);
@@ -38,26 +102,16 @@ static void send(ui *u) {
     if (u->busy || text[strspn(text, " \n\t")] == 0) return;
     u->sends_later = u->loading;
     if (u->loading) return;
+    if (!chats_ask(&u->chats, text, u->model)) return;
     transcript_add(u->transcript, MESSAGE_USER, text);
     transcript_add(u->transcript, MESSAGE_ASSISTANT, "");
-    worker_ask(u->worker, text);
     composer_set(&u->composer, "");
-    u->busy = u->sticks = true;
-    u->done = u->total = 0;
-    u->n_pieces = 0;
-    u->answer_began_ms = 0;
+    begin_answer(u);
 }
 
 static reader_view view(ui *u) { return (reader_view){u->transcript, u->fonts, u->transcript_area, &u->scroll, &u->sticks}; }
 
-static void new_chat(ui *u) {
-    if (u->busy) worker_interrupt(u->worker);
-    worker_new_chat(u->worker);
-    transcript_clear(u->transcript);
-    reader_reset(&u->reader);
-    u->scroll = u->n_past = 0;
-    u->sticks = true;
-}
+static void new_chat(ui *u) { open_chat(u, 0); }
 
 static void copy_all(const ui *u) {
     char *text = transcript_markdown(u->transcript);
@@ -110,7 +164,10 @@ static void hear_text(ui *u, const news *n) {
     if (u->n_pieces > 1 && now > u->answer_began_ms)
         u->tokens_per_s = (u->n_pieces - 1) * 1e3 / (double)(now - u->answer_began_ms);
     u->total = 0;
-    if (u->busy) transcript_append(u->transcript, n->text ? n->text : "");
+    if (!u->chats.streaming) return; // of a chat that was left
+    chats_hear(&u->chats, n->text ? n->text : "", now);
+    transcript_append(u->transcript, n->text ? n->text : "");
+    say_notice(u);
 }
 
 static void hear(ui *u, const news *n) {
@@ -127,10 +184,6 @@ static void hear(ui *u, const news *n) {
         u->total = 0;
         u->n_ctx = n->n_ctx;
         u->n_past = 0;
-        if (u->model) { // another model, another chat
-            transcript_clear(u->transcript);
-            reader_reset(&u->reader);
-        }
         set_text(&u->model, n->text);
         set_text(&u->device, n->detail);
         if (u->sends_later) send(u);
@@ -155,6 +208,8 @@ static void hear(ui *u, const news *n) {
     case NEWS_DONE:
         u->busy = false;
         u->total = 0;
+        chats_end(&u->chats, n->failed ? STORE_FAILED : n->stopped ? STORE_STOPPED : STORE_FINISHED);
+        say_notice(u);
         u->n_past = n->n_past;
         u->n_ctx = n->n_ctx;
         if (n->tokens_per_s > 0) u->tokens_per_s = n->tokens_per_s;
@@ -196,6 +251,9 @@ static void press_control(ui *u, SDL_Keycode key, bool shift) {
     case SDLK_n:
         new_chat(u);
         break;
+    case SDLK_r:
+        answer_again(u);
+        break;
     case SDLK_q:
         u->quit = true;
         break;
@@ -235,7 +293,17 @@ static void press_control(ui *u, SDL_Keycode key, bool shift) {
     }
 }
 
+/* Returns whether the event was the sidebar's. */
+static bool obey_sidebar(ui *u, sidebar_heard heard, store_id chat) {
+    if (heard == SIDEBAR_OPEN || heard == SIDEBAR_UNDELETED) open_chat(u, chat);
+    say_notice(u);
+    return heard != SIDEBAR_NOTHING;
+}
+
 static void press(ui *u, const SDL_KeyboardEvent *key) {
+    store_id chat = 0;
+    sidebar_heard heard = u->composing ? SIDEBAR_NOTHING : sidebar_press(&u->sidebar, &u->chats, key, &chat);
+    if (obey_sidebar(u, heard, chat)) return;
     bool shift = key->keysym.mod & KMOD_SHIFT;
     SDL_Keycode code = key->keysym.sym;
     if (code == SDLK_RETURN || code == SDLK_KP_ENTER) {
@@ -244,6 +312,10 @@ static void press(ui *u, const SDL_KeyboardEvent *key) {
     }
     u->composition_ended = false;
     if (u->composing) return; // the input method's keys
+    if ((key->keysym.mod & KMOD_ALT) && (code == SDLK_LEFT || code == SDLK_RIGHT)) {
+        walk(u, code == SDLK_LEFT ? -1 : 1);
+        return;
+    }
     if (key->keysym.mod & KMOD_CTRL) {
         press_control(u, code, shift);
         return;
@@ -309,7 +381,11 @@ static void click_composer(ui *u, int x, int y) {
 }
 
 static void click(ui *u, int x, int y) {
-    if (inside(&u->new_button, x, y)) {
+    store_id chat = 0;
+    sidebar_heard heard = sidebar_click(&u->sidebar, &u->chats, x, y, &chat);
+    if (obey_sidebar(u, heard, chat)) {
+        if (u->sidebar.typing != TYPING_NOTHING && !SDL_IsTextInputActive()) SDL_StartTextInput();
+    } else if (inside(&u->new_button, x, y)) {
         new_chat(u);
     } else if (u->offers_files && inside(&u->open_button, x, y)) {
         phone_pick_file();
@@ -346,6 +422,13 @@ static bool touch_screen(ui *u, const SDL_TouchFingerEvent *event) {
     return false;
 }
 
+/* What is typed there, and what lies over the transcript on a narrow window. */
+static bool is_the_sidebars(const ui *u, const SDL_Event *event) {
+    bool typed = event->type == SDL_KEYDOWN || event->type == SDL_TEXTINPUT;
+    if (typed) return u->sidebar.typing != TYPING_NOTHING;
+    return event->type == SDL_MOUSEBUTTONDOWN && inside(&u->sidebar.area, event->button.x, event->button.y);
+}
+
 bool ui_event(ui *u, const SDL_Event *event, uint32_t wake) {
     if (event->type == wake) {
         for (news *n = worker_take_news(u->worker), *next; n; n = next) {
@@ -356,7 +439,7 @@ bool ui_event(ui *u, const SDL_Event *event, uint32_t wake) {
         return true;
     }
     reader_view read = view(u);
-    if (!u->composing && reader_event(&u->reader, &read, event)) return true;
+    if (!u->composing && !is_the_sidebars(u, event) && reader_event(&u->reader, &read, event)) return true;
     switch (event->type) {
     case SDL_QUIT:
         u->quit = true;
@@ -365,7 +448,7 @@ bool ui_event(ui *u, const SDL_Event *event, uint32_t wake) {
         press(u, &event->key);
         return true;
     case SDL_TEXTINPUT:
-        composer_insert(&u->composer, event->text.text);
+        if (!sidebar_type(&u->sidebar, &u->chats, event->text.text)) composer_insert(&u->composer, event->text.text);
         return true;
     case SDL_TEXTEDITING: {
         bool was = u->composing;
@@ -385,6 +468,7 @@ bool ui_event(ui *u, const SDL_Event *event, uint32_t wake) {
     case SDL_FINGERUP:
         return touch_screen(u, &event->tfinger);
     case SDL_MOUSEWHEEL:
+        if (sidebar_wheel(&u->sidebar, &u->chats, event->wheel.mouseX, event->wheel.mouseY, -3 * event->wheel.y)) return true;
         scroll_by(u, -event->wheel.y * 3 * fonts_line_height(u->fonts));
         return true;
     case SDL_DROPFILE:
@@ -433,18 +517,22 @@ static SDL_Rect button(ui *u, draw_list *list, int right, int y, const char *lab
 }
 
 static int draw_header(ui *u, draw_list *list) {
-    int height = fonts_line_height(u->fonts) * 2 + units(u, 14), x = units(u, MARGIN);
+    int height = fonts_line_height(u->fonts) * 2 + units(u, 14), x = units(u, MARGIN), left = u->left + x;
     draw_rect(list, (SDL_Rect){0, 0, u->width, height}, u->colors->panel);
     draw_rect(list, (SDL_Rect){0, height - 1, u->width, 1}, u->colors->border);
     u->new_button = button(u, list, u->width - x, units(u, 8), "New chat", false);
     if (u->offers_files) u->open_button = button(u, list, u->new_button.x - units(u, 8), units(u, 8), "Open", false);
-    int room = (u->offers_files ? u->open_button.x : u->new_button.x) - 2 * x;
-    text_within(u, list, x, units(u, 6), room,
+    if (u->left == 0 && !u->sidebar.shown) { // the sidebar is folded: its button stands here
+        sidebar_draw(&u->sidebar, &u->chats, u->fonts, u->colors, list, u->width, u->height, u->scale, left, units(u, 8));
+        left += u->sidebar.fold.w + units(u, 8);
+    }
+    int room = (u->offers_files ? u->open_button.x : u->new_button.x) - left - x;
+    text_within(u, list, left, units(u, 6), room,
                 u->model     ? u->model
                 : u->loading ? "Loading a model…"
                              : "No model",
                 u->colors->text);
-    text_within(u, list, x, units(u, 6) + fonts_line_height(u->fonts), room, u->device ? u->device : "", u->colors->faint);
+    text_within(u, list, left, units(u, 6) + fonts_line_height(u->fonts), room, u->device ? u->device : "", u->colors->faint);
     return height;
 }
 
@@ -477,7 +565,7 @@ static void draw_status(ui *u, draw_list *list, int y) {
         snprintf(left, sizeof left, "Enter sends, Shift+Enter breaks the line");
     if (u->n_ctx > 0) snprintf(right, sizeof right, "Context: %d of %d", u->n_past, u->n_ctx);
     int x = units(u, MARGIN), w = fonts_width(u->fonts, right, strlen(right));
-    text_within(u, list, x, y, u->width - w - 3 * x, left, u->colors->faint);
+    text_within(u, list, u->left + x, y, u->width - u->left - w - 3 * x, left, u->colors->faint);
     text_at(list, u->width - x - w, y, right, u->colors->faint);
     int bar = units(u, 2), line = fonts_line_height(u->fonts);
     if (u->n_ctx > 0) {
@@ -485,7 +573,8 @@ static void draw_status(ui *u, draw_list *list, int y) {
         draw_rect(list, (SDL_Rect){u->width - x - w, y + line, (int)((int64_t)w * u->n_past / u->n_ctx), bar}, u->colors->accent);
     }
     if (u->total)
-        draw_rect(list, (SDL_Rect){x, y + line, (int)((uint64_t)(u->width / 3) * u->done / u->total), bar}, u->colors->accent);
+        draw_rect(list, (SDL_Rect){u->left + x, y + line, (int)((uint64_t)((u->width - u->left) / 3) * u->done / u->total), bar},
+                  u->colors->accent);
 }
 
 static void lay_out_composer(ui *u, int width) {
@@ -543,20 +632,20 @@ static int draw_composer(ui *u, draw_list *list) {
     int margin = units(u, MARGIN), line = fonts_line_height(u->fonts), pad = units(u, 8);
     const char *label = u->busy ? "Stop" : "Send";
     int button_width = fonts_width(u->fonts, label, strlen(label)) + units(u, 24);
-    int width = u->width - 3 * margin - button_width;
+    int width = u->width - u->left - 3 * margin - button_width, left = u->left + margin;
     lay_out_composer(u, width - 2 * units(u, 10));
     size_t caret_line = 0;
     while (caret_line + 1 < u->n_composer_lines && u->composer_lines[caret_line + 1] <= u->composer.caret) caret_line++;
     size_t shown = u->n_composer_lines < MAX_COMPOSER_LINES ? u->n_composer_lines : MAX_COMPOSER_LINES;
     size_t first = caret_line >= shown ? caret_line - shown + 1 : 0;
     int height = (int)shown * line + 2 * pad, top = u->height - height - margin;
-    u->composer_area = (SDL_Rect){margin, top, width, height};
+    u->composer_area = (SDL_Rect){left, top, width, height};
     draw_rect(list, u->composer_area, u->colors->accent);
-    draw_rect(list, (SDL_Rect){margin + 1, top + 1, width - 2, height - 2}, u->colors->ground);
+    draw_rect(list, (SDL_Rect){left + 1, top + 1, width - 2, height - 2}, u->colors->ground);
     draw_clip(list, u->composer_area);
-    for (size_t i = 0; i < shown; i++) draw_composer_line(u, list, first + i, margin + units(u, 10), top + pad + (int)i * line);
+    for (size_t i = 0; i < shown; i++) draw_composer_line(u, list, first + i, left + units(u, 10), top + pad + (int)i * line);
     if (u->composer.n_bytes == 0 && !u->composer.preedit[0])
-        text_at(list, margin + units(u, 16), top + pad, "Write a message", u->colors->faint);
+        text_at(list, left + units(u, 16), top + pad, "Write a message", u->colors->faint);
     draw_clip(list, (SDL_Rect){0});
     u->send_button = button(u, list, u->width - margin, top + (height - line - pad) / 2, label, true);
     return top;
@@ -565,16 +654,22 @@ static int draw_composer(ui *u, draw_list *list) {
 void ui_frame(ui *u, draw_list *list) {
     draw_clear(list);
     draw_rect(list, (SDL_Rect){0, 0, u->width, u->height}, u->colors->ground);
+    // Over the transcript where it was unfolded on a narrow window.
+    bool narrow = u->sidebar.shown && sidebar_width(&(sidebar){0}, u->width, u->scale) == 0;
+    u->left = narrow ? 0 : sidebar_width(&u->sidebar, u->width, u->scale);
     int header = draw_header(u, list), margin = units(u, MARGIN);
     int composer_top = draw_composer(u, list), status = composer_top - fonts_line_height(u->fonts) - units(u, 10);
     draw_status(u, list, status);
     // Lines longer than this are hard to read.
-    int width = u->width - 2 * margin, most = units(u, 820);
+    int width = u->width - u->left - 2 * margin, most = units(u, 820);
     if (width > most) width = most;
-    u->transcript_area = (SDL_Rect){(u->width - width) / 2, header + margin / 2, width, status - header - margin};
+    u->transcript_area =
+        (SDL_Rect){u->left + (u->width - u->left - width) / 2, header + margin / 2, width, status - header - margin};
     transcript_layout(u->transcript, u->fonts, width);
     u->scroll = transcript_settle(u->transcript, u->fonts, u->scroll, u->transcript_area.h, u->sticks);
     transcript_draw(u->transcript, u->fonts, u->colors, list, u->transcript_area, u->scroll);
     reader_view read = view(u);
     reader_draw(&u->reader, &read, u->colors, list);
+    if (u->left > 0 || narrow)
+        sidebar_draw(&u->sidebar, &u->chats, u->fonts, u->colors, list, u->width, u->height, u->scale, 0, 0);
 }

@@ -2,9 +2,11 @@
 #ifndef WINDOW_UI_H
 #define WINDOW_UI_H
 
+#include "chats.h"
 #include "composer.h"
 #include "draw.h"
 #include "reader.h"
+#include "sidebar.h"
 #include "theme.h"
 #include "touch.h"
 #include "transcript.h"
@@ -17,6 +19,9 @@ typedef struct ui {
     transcript *transcript;
     reader reader;
     composer composer;
+    chats chats;
+    sidebar sidebar;
+    int left;           ///< pixels that the sidebar takes
     int width, height;  ///< of the window, in pixels
     float scale;        ///< pixels of one unit of the layout
     int scroll;         ///< pixels
@@ -47,6 +52,9 @@ void ui_free(ui *u);
 void ui_frame(ui *u, draw_list *list);
 /// What the person, the input method or the worker did. Returns whether there is something new to see.
 bool ui_event(ui *u, const SDL_Event *event, uint32_t wake);
+/// How long the window may sleep; -1: until something happens. When nothing did, ui_tick.
+int ui_wait_ms(const ui *u);
+void ui_tick(ui *u);
 /// Scales the text. Everything is laid out again.
 void ui_set_scale(ui *u, float scale);
 

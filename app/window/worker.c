@@ -13,12 +13,13 @@
 #include <string.h>
 #include <time.h>
 
-typedef enum order_kind { ORDER_LOAD, ORDER_ASK, ORDER_NEW } order_kind;
+typedef enum order_kind { ORDER_LOAD, ORDER_ANSWER } order_kind;
 
 typedef struct order {
     struct order *next;
     order_kind kind;
     char *text;
+    worker_turns *turns;
 } order;
 
 struct worker {
@@ -42,8 +43,34 @@ struct worker {
     pum_model *model;
     conversation *conversation;
     int n_left_out;
+    int64_t chat;     ///< of the last question
     bool device_gone; ///< the last question was not answered because of that
 };
+
+/* ---- turns */
+
+worker_turns *worker_turns_create(void) { return calloc(1, sizeof(worker_turns)); }
+
+bool worker_turns_add(worker_turns *t, const char *role, const char *text) {
+    if (t->n_turns == t->capacity) {
+        size_t capacity = t->capacity ? 2 * t->capacity : 16;
+        pum_chat_message *turns = realloc(t->turns, capacity * sizeof *turns);
+        if (!turns) return false;
+        t->turns = turns;
+        t->capacity = capacity;
+    }
+    char *copied = strdup(text);
+    if (copied) t->turns[t->n_turns++] = (pum_chat_message){role, copied};
+    return copied;
+}
+
+void worker_turns_free(worker_turns *t) {
+    if (!t) return;
+    for (size_t i = 0; i < t->n_turns; i++) free((char *)t->turns[i].content);
+    free(t->turns);
+    free(t->system);
+    free(t);
+}
 
 /* ---- news */
 
@@ -197,13 +224,23 @@ static pum_status move(worker *w, pum_error *err) {
     return PUM_OK;
 }
 
+static pum_status answer_here(worker *w, const worker_turns *t, const conversation_callbacks *callbacks, answer_report *report,
+                              pum_error *err) {
+    pum_sampler_params sampling = pum_sampler_defaults();
+    if (t->has_sampling) sampling = t->sampling;
+    if (!t->has_sampling || sampling.seed == 0) sampling.seed = (uint64_t)time(NULL) * 1000 + SDL_GetTicks64();
+    pum_status status = conversation_set_sampling(w->conversation, &sampling, err);
+    if (status == PUM_OK) status = conversation_set_turns(w->conversation, t->system, t->turns, t->n_turns, err);
+    return status == PUM_OK ? conversation_answer(w->conversation, callbacks, report, err) : status;
+}
+
 /* The device may be there again; if it is not at the second question either, another one will do. */
-static pum_status ask_somewhere(worker *w, const char *text, const conversation_callbacks *callbacks, answer_report *report,
-                                pum_error *err) {
-    pum_status status = conversation_ask(w->conversation, text, callbacks, report, err);
+static pum_status answer_somewhere(worker *w, const worker_turns *t, const conversation_callbacks *callbacks,
+                                   answer_report *report, pum_error *err) {
+    pum_status status = answer_here(w, t, callbacks, report, err);
     pum_error ignored;
     if (status == PUM_ERR_NO_DEVICE && w->device_gone && move(w, &ignored) == PUM_OK)
-        status = conversation_ask(w->conversation, text, callbacks, report, err);
+        status = conversation_answer(w->conversation, callbacks, report, err); // where it broke off
     w->device_gone = status == PUM_ERR_NO_DEVICE;
     return status;
 }
@@ -241,18 +278,20 @@ static void add_notice(char *notice, size_t n_bytes, const char *text) {
     snprintf(notice + n, n_bytes - n, "%s%s", n ? " " : "", text);
 }
 
-static void ask(worker *w, const char *text) {
+static void answer(worker *w, const worker_turns *t) {
     pum_error err = {.message = "no model is loaded; drop a .gguf file on the window"};
     answer_report report = {0};
     if (!w->conversation) {
         tell_failure(w, &err);
-        tell(w, (news){.kind = NEWS_DONE}, "", NULL);
+        tell(w, (news){.kind = NEWS_DONE, .failed = true}, "", NULL);
         return;
     }
     conversation_callbacks callbacks = {on_text, on_progress, on_rest, w};
     pace_begin(&w->pace, SDL_GetTicks64());
+    if (t->chat != w->chat) w->n_left_out = 0;
+    w->chat = t->chat;
     pum_status status = PUM_OK;
-    if (set_running(w, w->conversation)) status = ask_somewhere(w, text, &callbacks, &report, &err);
+    if (set_running(w, w->conversation)) status = answer_somewhere(w, t, &callbacks, &report, &err);
     set_running(w, NULL);
     if (status != PUM_OK) tell_failure(w, &err);
     char notice[400] = "";
@@ -267,6 +306,8 @@ static void ask(worker *w, const char *text) {
     }
     w->n_left_out = report.n_turns_left_out;
     news done = {.kind = NEWS_DONE, .n_past = conversation_n_past(w->conversation), .n_ctx = conversation_n_ctx(w->conversation)};
+    done.failed = status != PUM_OK;
+    done.stopped = report.end == ANSWER_STOPPED;
     if (report.answer_ms > 0) done.tokens_per_s = report.n_answer / report.answer_ms * 1e3;
     tell(w, done, notice, NULL);
 }
@@ -278,12 +319,8 @@ static void obey(worker *w, const order *o) {
     case ORDER_LOAD:
         load(w, o->text);
         break;
-    case ORDER_ASK:
-        ask(w, o->text);
-        break;
-    case ORDER_NEW:
-        if (w->conversation) conversation_clear(w->conversation);
-        w->n_left_out = 0;
+    case ORDER_ANSWER:
+        answer(w, o->turns);
         break;
     }
 }
@@ -299,6 +336,7 @@ static void *work(void *user) {
         if (!o) break;
         obey(w, o);
         free(o->text);
+        worker_turns_free(o->turns);
         free(o);
     }
     close_model(w);
@@ -325,11 +363,15 @@ worker *worker_start(uint32_t wake, const char *device, const char *devices, int
     return w;
 }
 
-static void give(worker *w, order_kind kind, const char *text) {
+static void give(worker *w, order_kind kind, const char *text, worker_turns *turns) {
     order *o = calloc(1, sizeof *o);
-    if (!o) return;
+    if (!o) {
+        worker_turns_free(turns);
+        return;
+    }
     o->kind = kind;
     o->text = copy(text);
+    o->turns = turns;
     pthread_mutex_lock(&w->lock);
     *w->last_order = o;
     w->last_order = &o->next;
@@ -337,16 +379,15 @@ static void give(worker *w, order_kind kind, const char *text) {
     pthread_mutex_unlock(&w->lock);
 }
 
-void worker_load(worker *w, const char *path) { give(w, ORDER_LOAD, path); }
-void worker_ask(worker *w, const char *text) { give(w, ORDER_ASK, text); }
-void worker_new_chat(worker *w) { give(w, ORDER_NEW, NULL); }
+void worker_load(worker *w, const char *path) { give(w, ORDER_LOAD, path, NULL); }
+void worker_answer(worker *w, worker_turns *turns) { give(w, ORDER_ANSWER, NULL, turns); }
 
 void worker_interrupt(worker *w) {
     pthread_mutex_lock(&w->lock);
     if (w->running)
         conversation_stop(w->running);
     else
-        for (order *o = w->orders; o; o = o->next) w->cancelled = w->cancelled || o->kind == ORDER_ASK;
+        for (order *o = w->orders; o; o = o->next) w->cancelled = w->cancelled || o->kind == ORDER_ANSWER;
     pthread_mutex_unlock(&w->lock);
 }
 
@@ -369,6 +410,7 @@ void worker_stop(worker **worker_in) {
     for (order *o = w->orders, *next; o; o = next) {
         next = o->next;
         free(o->text);
+        worker_turns_free(o->turns);
         free(o);
     }
     for (news *n = worker_take_news(w), *next; n; n = next) {

@@ -24,8 +24,24 @@ typedef struct news {
     uint64_t done, total;
     double tokens_per_s;
     int n_past, n_ctx;
+    bool stopped, failed; ///< NEWS_DONE: by the person; there is no answer, or half of one
     char *text, *detail;
 } news;
+
+/// What is to be answered: the turns of a chat's branch, and how. It is the worker's once it was given to it.
+typedef struct worker_turns {
+    int64_t chat; ///< a number that is another one for another chat
+    char *system; ///< NULL: what the template puts there
+    bool has_sampling;
+    pum_sampler_params sampling;
+    pum_chat_message *turns; ///< [n_turns]; an answer at their end goes on
+    size_t n_turns, capacity;
+} worker_turns;
+
+worker_turns *worker_turns_create(void);
+/// role: static. Returns false when the heap is out.
+bool worker_turns_add(worker_turns *t, const char *role, const char *text);
+void worker_turns_free(worker_turns *t);
 
 typedef struct worker worker;
 
@@ -37,8 +53,7 @@ void worker_stop(worker **w);
 
 /* Orders. Each returns at once. */
 void worker_load(worker *w, const char *path); ///< NULL: the default model
-void worker_ask(worker *w, const char *text);
-void worker_new_chat(worker *w);
+void worker_answer(worker *w, worker_turns *turns);
 void worker_interrupt(worker *w); ///< ends the answer that is being computed
 /// From now on nothing new is given to the device, which keeps what it has, until this is called with false. What is under way
 /// ends within one submission.

@@ -13,7 +13,7 @@ program() { # program NAME WORDS
     chmod +x "$folder/bin/$1"
 }
 mkdir "$folder/bin"
-for name in cmake glslangValidator apt-get dpkg-source; do program $name ""; done
+for name in cmake glslangValidator apt-get dpkg-source tclsh make cc; do program $name ""; done
 program javac "javac 11.0.2"
 program gradle "Gradle 4.4.1"
 if tool; then fail "nothing is there: expected an error"; fi

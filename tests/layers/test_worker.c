@@ -46,7 +46,10 @@ static heard listen_until(news_kind end) {
 }
 
 static heard ask(const char *text) {
-    worker_ask(w, text);
+    worker_turns *t = worker_turns_create();
+    assert_non_null(t);
+    assert_true(worker_turns_add(t, "user", text));
+    worker_answer(w, t);
     return listen_until(NEWS_DONE);
 }
 
@@ -80,7 +83,6 @@ static void test_an_answer_goes_on(void **state) {
     heard h = ask("Once upon a time");
     assert_answered(&h);
     assert_non_null(strstr(h.notice, "The device was lost and has been rebuilt"));
-    worker_new_chat(w);
     h = ask("Lily");
     assert_answered(&h);
     assert_null(strstr(h.notice, "lost"));

@@ -1,6 +1,6 @@
 # What pkg-config finds on a desktop, for the NDK from the sources of Debian's packages in PUMICE_ANDROID_SOURCES (tools/android puts them there).
-set(PUMICE_ANDROID_SOURCES "" CACHE PATH "Folder with pcre2, libsdl2, libsdl2-ttf, freetype, md4c, fribidi and vulkan-volk")
-foreach(name pcre2 libsdl2 libsdl2-ttf freetype md4c fribidi vulkan-volk)
+set(PUMICE_ANDROID_SOURCES "" CACHE PATH "Folder with pcre2, libsdl2, libsdl2-ttf, freetype, md4c, fribidi, vulkan-volk, sqlite3 and jansson")
+foreach(name pcre2 libsdl2 libsdl2-ttf freetype md4c fribidi vulkan-volk sqlite3 jansson)
   if(NOT IS_DIRECTORY "${PUMICE_ANDROID_SOURCES}/${name}")
     message(FATAL_ERROR "PUMICE_ANDROID_SOURCES: expected the sources of ${name} in ${PUMICE_ANDROID_SOURCES}/${name}, got none: "
       "tools/android gets them")
@@ -42,6 +42,21 @@ target_include_directories(fribidi PUBLIC ${PUMICE_ANDROID_SOURCES}/fribidi/lib)
 target_compile_definitions(fribidi PUBLIC DONT_HAVE_FRIBIDI_CONFIG_H PRIVATE HAVE_STDLIB_H=1 HAVE_STRING_H=1 HAVE_MEMORY_H=1 STDC_HEADERS=1
   HAVE_STRINGIZE=1)
 add_library(PkgConfig::FRIBIDI ALIAS fribidi)
+
+# SQLite is one file, sqlite3.c, with its full-text index.
+add_library(sqlite3 STATIC ${PUMICE_ANDROID_SOURCES}/sqlite3/sqlite3.c)
+target_include_directories(sqlite3 PUBLIC ${PUMICE_ANDROID_SOURCES}/sqlite3)
+target_compile_definitions(sqlite3 PRIVATE SQLITE_ENABLE_FTS5 SQLITE_SECURE_DELETE)
+target_link_libraries(sqlite3 PRIVATE m)
+set(JANSSON_BUILD_DOCS OFF CACHE BOOL "")
+set(JANSSON_EXAMPLES OFF CACHE BOOL "")
+set(JANSSON_WITHOUT_TESTS ON CACHE BOOL "")
+add_subdirectory(${PUMICE_ANDROID_SOURCES}/jansson libraries/jansson EXCLUDE_FROM_ALL)
+add_library(pumice_jansson INTERFACE)
+target_include_directories(pumice_jansson INTERFACE ${CMAKE_BINARY_DIR}/libraries/jansson/include)
+target_link_libraries(pumice_jansson INTERFACE jansson)
+add_library(PkgConfig::STORE_JANSSON ALIAS pumice_jansson)
+add_library(PkgConfig::SQLITE ALIAS sqlite3)
 
 add_library(pumice_pcre2 INTERFACE)
 target_link_libraries(pumice_pcre2 INTERFACE pcre2-8-static)
