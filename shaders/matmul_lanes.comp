@@ -52,11 +52,12 @@ void main() {
                 }
         [[unroll]] for (uint t = 0; t < TOKENS; t++) {
             [[unroll]] for (uint j = 0; j < LOADS; j++) {
-                // Weights past the end are zero; x is read inside its row all the same, where it is finite.
+                // Weights past the end are zero; x is read inside its row all the same, where it is finite. Lanes from 8 on have columns of the
+                // next group, which counts them itself.
                 uint four = min(8 * group + j * SIZE + lane, n4 - 1);
                 vec4 mine = x4[x_at[t] + four];
                 if (NORM != 0) {
-                    squares[t] += 8 * group + j * SIZE + lane < n4 ? dot(mine, mine) : 0;
+                    squares[t] += lane < 8 / LOADS && 8 * group + j * SIZE + lane < n4 ? dot(mine, mine) : 0;
                     mine *= norm4[four];
                 }
                 [[unroll]] for (uint c = 0; c < 32 / LOADS; c++) {
