@@ -65,7 +65,7 @@ static shape shape_of_blocks_with(const job *j, uint32_t lanes, uint32_t most_to
     while (threads > 32 && threads > lanes && threads > j->w->n_cols / 8) threads /= 2;
     // Subgroups of 128 (Adreno) leave an invocation half the registers that those of 64 do.
     bool few_registers = j->caps->subgroup_size >= 128;
-    if (few_registers) most_tokens = min_u32(most_tokens, 4);
+    if (few_registers) most_tokens = min_u32(most_tokens, 4 / j->n_mats);
     uint32_t most_shared = few_registers ? 1 : 2; // tokens for which two blocks have registers
     uint32_t blocks = j->n_mats == 1 && j->n_tokens <= most_shared && j->w->n_rows >= 2048 ? 2 : 1, tokens = 1;
     while (tokens < j->n_tokens && tokens < most_tokens) tokens *= 2;
