@@ -1,5 +1,7 @@
 /* What a lost device is for programs: several sessions and threads on it, models of random weights, calls from callbacks, the
- * size of chunks, what is told. That every place where a device can be lost is met is test_failing_device's. */
+ * size of chunks, what is told. That every place where a device can be lost is met is test_failing_device's.
+ *
+ * BestPractices-Error-Result: calls that fail are what this is about. */
 #include "control.h"
 #include "pumice.h"
 
