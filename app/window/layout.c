@@ -223,6 +223,7 @@ static bool add_piece(builder *b, const cluster *first, const cluster *last) {
 
 /* Puts a line's pieces beside one another as they are seen: of each level the runs are turned round, the highest first. */
 static void place_pieces(builder *b, layout_line *line, bool rtl) {
+    if (line->n_pieces == 0) return;
     layout_piece *pieces = b->l->pieces + line->piece;
     uint32_t n = line->n_pieces, small[64], *order = n <= 64 ? small : malloc(n * sizeof *order), highest = 0;
     if (!order) return;
