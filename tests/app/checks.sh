@@ -33,6 +33,14 @@ start_window_manager() {
     # A window that is mapped while it starts may wait for it in vain.
     eventually xdotool get_num_desktops >/dev/null 2>&1
 }
+# The chat that the window shows, as a person gets it out of there.
+chat_text() {
+    xdotool key ctrl+shift+c
+    sleep 0.3
+    timeout 3 xclip -o -selection clipboard 2>/dev/null
+}
+has() { chat_text | grep -qF -- "$1"; }
+lacks() { ! has "$1"; }
 
 # What tests of a tool share that end with their first failure.
 

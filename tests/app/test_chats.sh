@@ -20,13 +20,6 @@ fi
 
 trap stop_all EXIT
 shots=${3:-$HOME}
-chat_text() {
-    xdotool key ctrl+shift+c
-    sleep 0.3
-    timeout 3 xclip -o -selection clipboard 2>/dev/null
-}
-has() { chat_text | grep -qF -- "$1"; }
-lacks() { ! has "$1"; }
 answered() { [ "$(chat_text | sed '1,/^\*\*Pumice/d' | wc -c)" -gt 20 ]; }
 shot() { import -window root "$shots/$1.png"; }
 start() {

@@ -19,13 +19,6 @@ if [ -z "${PUMICE_IN_XVFB:-}" ]; then
 fi
 
 trap stop_all EXIT
-chat_text() {
-    xdotool key ctrl+shift+c
-    sleep 0.2
-    timeout 3 xclip -o -selection clipboard 2>/dev/null
-}
-has() { chat_text | grep -qF -- "$1"; }
-lacks() { ! has "$1"; }
 answers() { [ "$(chat_text | grep -c '^\*\*Pumice\*\*')" = "$1" ]; }
 
 start_window_manager
