@@ -13,4 +13,8 @@ typedef enum path_base { PATH_DATA, PATH_CONFIG, PATH_CACHE, PATH_STATE } path_b
 /// Returns false where neither the XDG variable nor HOME is set, or the path is longer than n_bytes.
 bool paths_of(path_base base, const char *name, char *path, size_t n_bytes);
 
+/// Writes the path of the person's folder for documents: what the desktop's user-dirs.dirs names, else Documents in the home folder
+/// where that is, else the home folder. Returns false as above.
+bool paths_documents(char *path, size_t n_bytes);
+
 #endif

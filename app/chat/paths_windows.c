@@ -36,3 +36,10 @@ bool paths_of(path_base base, const char *name, char *path, size_t n_bytes) {
         if (*at == '/') *at = '\\';
     return true;
 }
+
+bool paths_documents(char *path, size_t n_bytes) {
+    char folder[PATHS_MAX];
+    if (!folder_of(L"USERPROFILE", folder, sizeof folder)) return false;
+    int n = snprintf(path, n_bytes, "%s\\Documents", folder);
+    return n > 0 && (size_t)n < n_bytes;
+}

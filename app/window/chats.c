@@ -22,6 +22,13 @@ static void relist(chats *c) {
     c->n_list = n;
 }
 
+static void load_settings(chats *c) {
+    pum_error err;
+    store_settings_free(&c->settings);
+    c->settings = (store_settings){0};
+    if (c->open) kept(c, store_get_settings(c->store, c->open, &c->settings, &err), &err);
+}
+
 static void load_branch(chats *c) {
     pum_error err;
     store_messages_free(c->branch, c->n);
@@ -36,6 +43,7 @@ bool chats_start(chats *c) {
     if (store_open_default(&c->store, c->notice, &err) != PUM_OK) return false;
     kept(c, store_get_open_chat(c->store, &c->open, &err), &err);
     load_branch(c);
+    load_settings(c);
     relist(c);
     return true;
 }
@@ -45,6 +53,7 @@ void chats_stop(chats *c) {
     if (c->streaming) chats_end(c, STORE_STOPPED);
     store_messages_free(c->branch, c->n);
     store_chats_free(c->list, c->n_list);
+    store_settings_free(&c->settings);
     free(c->waits);
     free(c->query);
     store_close(&c->store);
@@ -73,6 +82,7 @@ static bool keep_messages(chats *c) {
     if (!c->open && c->n > 0) {
         if (!kept(c, store_chat_add(c->store, &c->open, &err), &err)) return false;
         if (store_set_open_chat(c->store, c->open, &err) == PUM_OK) store_set_draft(c->store, 0, "", &err);
+        kept(c, store_set_settings(c->store, c->open, &c->settings, &err), &err);
     }
     for (size_t i = 0; i < c->n; i++) {
         store_message *m = &c->branch[i];
@@ -84,8 +94,8 @@ static bool keep_messages(chats *c) {
     return true;
 }
 
-static bool begin_answer(chats *c, const char *model) {
-    if (!add_message(c, STORE_ASSISTANT, "", model, STORE_STREAMING)) return false;
+static bool begin_answer(chats *c, const char *text, const char *model) {
+    if (!add_message(c, STORE_ASSISTANT, text, model, STORE_STREAMING)) return false;
     c->streaming = true;
     c->n_waits = 0;
     keep_messages(c);
@@ -97,15 +107,52 @@ bool chats_ask(chats *c, const char *text, const char *model) {
     if (!add_message(c, STORE_USER, text, NULL, STORE_FINISHED)) return false;
     pum_error err;
     if (keep_messages(c)) store_set_draft(c->store, c->open, "", &err);
-    return begin_answer(c, model);
+    return begin_answer(c, "", model);
 }
 
-bool chats_answer_again(chats *c, const char *model) {
-    if (c->streaming || c->n < 2 || c->branch[c->n - 1].role != STORE_ASSISTANT || !keep_messages(c)) return false;
+static void free_last(chats *c) {
     store_message *last = &c->branch[--c->n];
     free(last->text);
     free(last->model);
-    return begin_answer(c, model);
+}
+
+/* The message before which `n` are left gets a sibling, which is the last one now. */
+static void became_sibling(chats *c, int n_siblings) {
+    c->branch[c->n - 1].n_siblings = n_siblings + 1;
+    c->branch[c->n - 1].sibling = n_siblings;
+}
+
+static bool answer_in_place(chats *c, bool goes_on, const char *model) {
+    if (c->streaming || c->n < 2 || c->branch[c->n - 1].role != STORE_ASSISTANT || !keep_messages(c)) return false;
+    int n_siblings = c->branch[c->n - 1].n_siblings;
+    char *text = strdup(goes_on ? c->branch[c->n - 1].text : "");
+    if (!text) return false;
+    free_last(c);
+    bool ok = begin_answer(c, text, model);
+    if (ok) became_sibling(c, n_siblings);
+    free(text);
+    return ok;
+}
+
+bool chats_answer_again(chats *c, const char *model) { return answer_in_place(c, false, model); }
+bool chats_continue(chats *c, const char *model) { return answer_in_place(c, true, model); }
+
+bool chats_edit(chats *c, size_t message, const char *text, const char *model, bool *answers) {
+    *answers = false;
+    if (c->streaming || message >= c->n || !keep_messages(c)) return false;
+    store_role role = c->branch[message].role;
+    int n_siblings = c->branch[message].n_siblings;
+    char *copy = strdup(text);
+    if (!copy) return false;
+    while (c->n > message) free_last(c);
+    bool ok = add_message(c, role, copy, role == STORE_USER ? NULL : model, STORE_FINISHED);
+    free(copy);
+    if (!ok) return false;
+    became_sibling(c, n_siblings);
+    keep_messages(c);
+    *answers = role == STORE_USER && begin_answer(c, "", model);
+    relist(c);
+    return true;
 }
 
 worker_turns *chats_turns(chats *c) {
@@ -114,20 +161,16 @@ worker_turns *chats_turns(chats *c) {
     for (size_t i = 0; i < c->n && ok; i++) {
         const store_message *m = &c->branch[i];
         // An answer that failed before its first word has nothing to tell.
-        if (m->role == STORE_ASSISTANT && (!m->text[0] || m->state == STORE_STREAMING)) continue;
+        if (m->role == STORE_ASSISTANT && !m->text[0]) continue;
         // Nor has a question that another one followed: templates want turns in turn.
         if (m->role == STORE_USER && t->n_turns > 0 && strcmp(t->turns[t->n_turns - 1].role, "user") == 0)
             free((char *)t->turns[--t->n_turns].content);
         ok = worker_turns_add(t, m->role == STORE_USER ? "user" : "assistant", m->text);
     }
-    store_settings settings;
-    pum_error err;
     if (ok) t->chat = c->open;
-    if (ok && c->open && store_get_settings(c->store, c->open, &settings, &err) == PUM_OK) {
-        t->system = settings.system; // its owner from now on
-        t->has_sampling = settings.has_sampling;
-        t->sampling = settings.sampling;
-    }
+    if (ok && c->settings.system) ok = (t->system = strdup(c->settings.system));
+    if (ok) t->has_sampling = c->settings.has_sampling;
+    if (ok) t->sampling = c->settings.sampling;
     if (!ok) worker_turns_free(t);
     return ok ? t : NULL;
 }
@@ -184,12 +227,18 @@ void chats_end(chats *c, store_state state) {
 
 /* ---- which chat, which branch */
 
+void chats_keep_draft(chats *c, const char *draft) {
+    pum_error err;
+    kept(c, store_set_draft(c->store, c->open, draft, &err), &err);
+}
+
 void chats_open(chats *c, store_id chat, const char *draft) {
     pum_error err;
     if (c->streaming) chats_end(c, STORE_STOPPED);
-    kept(c, store_set_draft(c->store, c->open, draft, &err), &err);
+    chats_keep_draft(c, draft);
     c->open = chat;
     load_branch(c);
+    load_settings(c);
     kept(c, store_set_open_chat(c->store, chat, &err), &err);
     relist(c);
 }
@@ -201,19 +250,23 @@ char *chats_draft(chats *c) {
     return draft;
 }
 
-bool chats_walk(chats *c, int by) {
+bool chats_walk(chats *c, size_t message, int by) {
     pum_error err;
     store_id to;
-    if (c->streaming) return false;
-    load_branch(c); // with what has come in the place of others since
-    for (size_t i = c->n; i-- > 0;) {
-        const store_message *m = &c->branch[i];
-        if (m->n_siblings < 2) continue;
-        bool ok = kept(c, store_walk(c->store, m->id, by, &to, &err), &err) && to != m->id;
-        if (ok) load_branch(c);
-        return ok;
-    }
-    return false;
+    if (c->streaming || !keep_messages(c)) return false;
+    for (size_t i = c->n; message >= c->n && i-- > 0;)
+        if (c->branch[i].n_siblings > 1) message = i;
+    if (message >= c->n) return false;
+    bool ok = kept(c, store_walk(c->store, c->branch[message].id, by, &to, &err), &err) && to != c->branch[message].id;
+    if (ok) load_branch(c);
+    return ok;
+}
+
+void chats_set_settings(chats *c, store_settings settings) {
+    pum_error err;
+    if (settings.system != c->settings.system) store_settings_free(&c->settings);
+    c->settings = settings;
+    if (c->open) kept(c, store_set_settings(c->store, c->open, &c->settings, &err), &err);
 }
 
 /* ---- the list */

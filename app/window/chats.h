@@ -17,6 +17,7 @@ typedef struct chats {
     size_t n_list;
     store_id deleted;                ///< that can be had back
     char notice[STORE_NOTICE_BYTES]; ///< what the person should know; "" once it was said
+    store_settings settings;         ///< of the open chat
     bool streaming;
     char *waits; ///< shown, and not yet in the store
     size_t n_waits;
@@ -32,6 +33,11 @@ void chats_stop(chats *c);
 bool chats_ask(chats *c, const char *text, const char *model);
 /// In the place of the last answer another one, that streams; false where there is none.
 bool chats_answer_again(chats *c, const char *model);
+/// In the place of the last answer one that begins as it does, and goes on streaming; false where there is none.
+bool chats_continue(chats *c, const char *model);
+/// In the place of a message another text, with nothing behind it yet. answers: what a person wrote gets an empty answer that
+/// streams. Returns whether it has one.
+bool chats_edit(chats *c, size_t message, const char *text, const char *model, bool *answers);
 /// The turns up to the answer that streams, for the worker; NULL when the heap is out.
 worker_turns *chats_turns(chats *c);
 /// A piece of the answer.
@@ -43,10 +49,15 @@ void chats_keep(chats *c, uint64_t now_ms);
 
 /// Another chat, 0 for a new one. draft: what stands in the composer now.
 void chats_open(chats *c, store_id chat, const char *draft);
+void chats_keep_draft(chats *c, const char *draft);
 /// What stood in the composer of the open chat; to be freed.
 char *chats_draft(chats *c);
-/// The branch goes through a sibling of the last message that has some; false where there is none.
-bool chats_walk(chats *c, int by);
+/// The branch goes through a sibling of a message, or of the last message that has some (message: c->n); false where there is
+/// none.
+bool chats_walk(chats *c, size_t message, int by);
+/// What the open chat, or the one that will begin, is to be told and how its words are chosen. settings.system becomes the
+/// chats'.
+void chats_set_settings(chats *c, store_settings settings);
 void chats_search(chats *c, const char *query);
 void chats_rename(chats *c, store_id chat, const char *title);
 void chats_pin(chats *c, store_id chat);

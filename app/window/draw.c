@@ -18,9 +18,27 @@ static void add(draw_list *list, draw_command command) {
     list->commands[list->n++] = command;
 }
 
-void draw_clear(draw_list *list) { list->n = 0; }
+void draw_clear(draw_list *list) {
+    for (size_t i = 0; i < list->n_kept; i++) free(list->kept[i]);
+    list->n = list->n_kept = 0;
+}
+
+const char *draw_keep(draw_list *list, const char *text) {
+    if (list->n_kept == list->kept_capacity) {
+        size_t capacity = list->kept_capacity ? 2 * list->kept_capacity : 32;
+        char **kept = realloc(list->kept, capacity * sizeof *kept);
+        if (!kept) return "";
+        list->kept = kept;
+        list->kept_capacity = capacity;
+    }
+    char *copy = strdup(text);
+    if (!copy) return "";
+    return list->kept[list->n_kept++] = copy;
+}
 
 void draw_free(draw_list *list) {
+    draw_clear(list);
+    free(list->kept);
     free(list->commands);
     *list = (draw_list){0};
 }
@@ -196,6 +214,7 @@ static void draw_line(renderer *r, fonts *f, const draw_command *c) {
 }
 
 void renderer_draw(renderer *r, fonts *f, const draw_list *list) {
+    SDL_SetRenderDrawBlendMode(r->sdl, SDL_BLENDMODE_BLEND); // of what a sheet lies over something is seen
     for (size_t i = 0; i < list->n; i++) {
         const draw_command *c = &list->commands[i];
         switch (c->kind) {

@@ -20,10 +20,14 @@ typedef struct draw_command {
 typedef struct draw_list {
     draw_command *commands;
     size_t n, capacity;
+    char **kept; ///< [n_kept] texts of draw_keep
+    size_t n_kept, kept_capacity;
 } draw_list;
 
 void draw_clear(draw_list *list);
 void draw_free(draw_list *list);
+/// A copy of a text that lives until draw_clear; "" when the heap is out.
+const char *draw_keep(draw_list *list, const char *text);
 void draw_rect(draw_list *list, SDL_Rect rect, SDL_Color color);
 /// One line; control characters are left out.
 void draw_text(draw_list *list, int x, int y, const char *text, size_t n_bytes, SDL_Color color);

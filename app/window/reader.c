@@ -141,7 +141,6 @@ static bool press_mouse(reader *r, const reader_view *v, int x, int y) {
         deselect(r, v);
         return false;
     case TARGET_COPY_CODE:
-    case TARGET_COPY_MESSAGE:
         to_clipboard(transcript_copy_target(v->transcript, &what));
         return true;
     case TARGET_THOUGHTS:

@@ -1,10 +1,9 @@
 #include "transcript_parts.h"
+#include "words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char COPY[] = "Copy";
 
 transcript *transcript_create(void) { return calloc(1, sizeof(transcript)); }
 
@@ -17,6 +16,7 @@ void transcript_clear(transcript *t) {
         free(t->messages[i].text);
     }
     t->n = t->first_dirty = t->n_hits = t->hit_now = 0;
+    t->n_turns = 0;
     t->height = 0;
     t->from = t->to = (text_place){0};
     t->has_anchor = false;
@@ -57,7 +57,8 @@ bool transcript_add(transcript *t, message_kind kind, const char *text) {
         t->messages = messages;
         t->capacity = capacity;
     }
-    t->messages[t->n++] = (message){.kind = kind, .sections.plain = kind != MESSAGE_ASSISTANT};
+    bool turn = kind == MESSAGE_USER || kind == MESSAGE_ASSISTANT;
+    t->messages[t->n++] = (message){.kind = kind, .turn = turn ? t->n_turns++ : -1, .sections.plain = kind != MESSAGE_ASSISTANT};
     if (t->first_dirty > t->n - 1) t->first_dirty = t->n - 1;
     return transcript_append(t, text);
 }
@@ -350,9 +351,11 @@ static size_t find_marks(const transcript *t, size_t m, size_t s, const theme *c
 
 static void draw_code_head(const message *m, const section *s, fonts *f, const theme *colors, draw_list *list, int x, int y,
                            int width) {
-    int pad = fonts_line_height(f) / 3, copy = fonts_width(f, COPY, strlen(COPY)), line = fonts_line_height(f);
+    int pad = fonts_line_height(f) / 3, line = fonts_line_height(f);
+    const char *label = say(W_COPY);
+    int copy = fonts_width(f, label, strlen(label));
     draw_text(list, x + pad, y + pad / 4, m->text + s->language, s->n_language, colors->faint);
-    draw_text(list, x + width - pad - copy, y + pad / 4, COPY, strlen(COPY), colors->accent);
+    draw_text(list, x + width - pad - copy, y + pad / 4, label, strlen(label), colors->accent);
     draw_rect(list, (SDL_Rect){x, y + line + pad / 3, width, 1}, colors->border);
 }
 
@@ -361,8 +364,9 @@ static void draw_section(const transcript *t, size_t mi, size_t si, fonts *f, co
     const message *m = &t->messages[mi];
     const section *s = &m->sections.all[si];
     if (s->kind == SECTION_THOUGHT) {
-        const char *label = m->unfolded ? "\xE2\x96\xBE Thoughts" : "\xE2\x96\xB8 Thoughts";
-        draw_text(list, x, y, label, strlen(label), colors->faint);
+        const char *mark = m->unfolded ? "\xE2\x96\xBE " : "\xE2\x96\xB8 ", *label = say(W_THOUGHTS);
+        draw_text(list, x, y, mark, strlen(mark), colors->faint);
+        draw_text(list, x + fonts_width(f, mark, strlen(mark)), y, label, strlen(label), colors->faint);
         return;
     }
     if (transcript_hidden(m, s) || !s->laid) return;
@@ -373,16 +377,13 @@ static void draw_section(const transcript *t, size_t mi, size_t si, fonts *f, co
 }
 
 static void draw_message(const transcript *t, size_t i, fonts *f, const theme *colors, draw_list *list, SDL_Rect area, int top) {
-    static const char *const names[] = {"You", "Pumice", "Note", "Error"};
+    static const word names[] = {W_YOU, W_PUMICE, W_NOTE, W_ERROR};
     const message *m = &t->messages[i];
     int inset = transcript_inset(t), x = area.x + inset;
     SDL_Color ink = m->kind == MESSAGE_ERROR ? colors->error : m->kind == MESSAGE_NOTICE ? colors->faint : colors->text;
     if (m->kind == MESSAGE_USER) draw_rect(list, (SDL_Rect){area.x, top, area.w, m->height - inset}, colors->bubble);
     SDL_Color name = m->kind == MESSAGE_ERROR ? colors->error : m->kind == MESSAGE_ASSISTANT ? colors->accent : colors->faint;
-    draw_text(list, x, top + inset / 2, names[m->kind], strlen(names[m->kind]), name);
-    if (m->n_bytes)
-        draw_text(list, area.x + area.w - inset - fonts_width(f, COPY, strlen(COPY)), top + inset / 2, COPY, strlen(COPY),
-                  colors->faint);
+    draw_text(list, x, top + inset / 2, say(names[m->kind]), strlen(say(names[m->kind])), name);
     int text_top = top + inset / 2 + t->line_height;
     for (size_t s = first_section(m, area.y - text_top); s < m->sections.n && text_top + m->sections.all[s].y < area.y + area.h;
          s++)
@@ -398,17 +399,32 @@ void transcript_draw(const transcript *t, fonts *f, const theme *colors, draw_li
 
 /* ---- what is where */
 
+bool transcript_next_head(const transcript *t, fonts *f, SDL_Rect area, int scroll, size_t *at, transcript_head *head) {
+    if (*at == 0) *at = first_message(t, scroll);
+    if (*at >= t->n || t->messages[*at].y >= scroll + area.h) return false;
+    const message *m = &t->messages[*at];
+    int inset = transcript_inset(t), name = fonts_line_height(f) * 4;
+    *head = (transcript_head){
+        .message = *at,
+        .turn = m->turn,
+        .kind = m->kind,
+        .line = {area.x + inset + name, area.y + m->y - scroll + inset / 2, area.w - 2 * inset - name, t->line_height}};
+    ++*at;
+    return true;
+}
+
+const char *transcript_message(const transcript *t, size_t i) { return i < t->n ? t->messages[i].text : ""; }
+
 click_target transcript_target(const transcript *t, fonts *f, SDL_Rect area, int scroll, int x, int y) {
     click_target what = {0};
     if (x < area.x || y < area.y || x >= area.x + area.w || y >= area.y + area.h) return what;
     int at = y - area.y + scroll, inset = transcript_inset(t), right = area.x + area.w - inset,
-        copy = fonts_width(f, COPY, strlen(COPY));
+        copy = fonts_width(f, say(W_COPY), strlen(say(W_COPY)));
     size_t i = first_message(t, at);
     if (i >= t->n || at < t->messages[i].y) return what;
     const message *m = &t->messages[i];
     what.message = (uint32_t)i;
     int inner = at - transcript_text_top(t, m);
-    if (inner < 0 && x >= right - copy && m->n_bytes) what.kind = TARGET_COPY_MESSAGE;
     if (inner < 0) return what;
     what.kind = TARGET_TEXT;
     size_t s = first_section(m, inner);

@@ -28,6 +28,17 @@ int transcript_settle(transcript *t, fonts *f, int scroll, int height, bool stic
 /// The fonts have changed.
 void transcript_invalidate(transcript *t);
 int transcript_height(const transcript *t);
+/// The messages that are seen, from *at = 0 on: the line above each, where its buttons go. Returns false behind the last one.
+typedef struct transcript_head {
+    size_t message;
+    long turn; ///< of those of a person and of Pumice it is this one; -1: neither
+    message_kind kind;
+    SDL_Rect line; ///< beside its name, in the area
+} transcript_head;
+bool transcript_next_head(const transcript *t, fonts *f, SDL_Rect area, int scroll, size_t *at, transcript_head *head);
+/// The whole of a message, as it was written; valid until the transcript changes.
+const char *transcript_message(const transcript *t, size_t message);
+
 /// Draws the part from `scroll` pixels on, which was settled, into the area.
 void transcript_draw(const transcript *t, fonts *f, const theme *colors, draw_list *list, SDL_Rect area, int scroll);
 
@@ -58,21 +69,14 @@ size_t transcript_find(transcript *t, const char *query);
 text_place transcript_found(transcript *t, size_t i);
 
 /* What can be clicked. */
-typedef enum target_kind {
-    TARGET_NOTHING,
-    TARGET_TEXT,
-    TARGET_LINK,
-    TARGET_COPY_CODE,
-    TARGET_COPY_MESSAGE,
-    TARGET_THOUGHTS
-} target_kind;
+typedef enum target_kind { TARGET_NOTHING, TARGET_TEXT, TARGET_LINK, TARGET_COPY_CODE, TARGET_THOUGHTS } target_kind;
 typedef struct click_target {
     target_kind kind;
     uint32_t message, section;
     const char *link; ///< its address; valid until the transcript changes
 } click_target;
 click_target transcript_target(const transcript *t, fonts *f, SDL_Rect area, int scroll, int x, int y);
-/// What a target's copying copies; to be freed with free().
+/// The text of the code that a target copies; to be freed with free().
 char *transcript_copy_target(const transcript *t, const click_target *what);
 /// Folds or unfolds the thoughts of a message.
 void transcript_fold(transcript *t, uint32_t message);

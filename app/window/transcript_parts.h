@@ -8,6 +8,7 @@
 
 typedef struct message {
     message_kind kind;
+    long turn; ///< see transcript_head
     char *text;
     size_t n_bytes, capacity;
     sections sections;
@@ -20,6 +21,7 @@ typedef struct message {
 struct transcript {
     message *messages;
     size_t n, capacity;
+    long n_turns;
     int width, height, line_height;
     size_t first_dirty;  ///< messages before it are read
     bool stale;          ///< all heights are to be guessed anew

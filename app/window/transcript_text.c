@@ -186,7 +186,6 @@ char *transcript_copy(const transcript *t, text_place from, text_place to, bool 
 
 char *transcript_copy_target(const transcript *t, const click_target *what) {
     const message *m = &t->messages[what->message];
-    if (what->kind == TARGET_COPY_MESSAGE) return strdup(m->text);
     if (what->kind != TARGET_COPY_CODE) return NULL;
     uint32_t s = what->section, begin = m->sections.all[s].begin;
     while (s + 1 < m->sections.n && m->sections.all[s + 1].joins) s++;

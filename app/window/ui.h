@@ -1,15 +1,18 @@
-/* The window's state, what events do to it, and what it looks like. Knows the worker, but nothing of SDL's window or renderer. */
+/* The window's state, and what events do to it. Knows the worker, but nothing of SDL's window or renderer. */
 #ifndef WINDOW_UI_H
 #define WINDOW_UI_H
 
+#include "actions.h"
 #include "chats.h"
 #include "composer.h"
 #include "draw.h"
 #include "reader.h"
+#include "sheet_chat.h"
 #include "sidebar.h"
 #include "theme.h"
 #include "touch.h"
 #include "transcript.h"
+#include "widgets.h"
 #include "worker.h"
 
 typedef struct ui {
@@ -18,18 +21,26 @@ typedef struct ui {
     const theme *colors;
     transcript *transcript;
     reader reader;
+    widgets widgets;
     composer composer;
+    text_box composer_box;
     chats chats;
     sidebar sidebar;
-    int left;           ///< pixels that the sidebar takes
+    sheet_kind open_sheet;
+    sheet sheet;
+    sheet_chat sheet_chat;
     int width, height;  ///< of the window, in pixels
+    int left;           ///< pixels that the sidebar takes
     float scale;        ///< pixels of one unit of the layout
+    float usual_scale;  ///< the one that the window began with
     int scroll;         ///< pixels
     bool sticks;        ///< to the bottom, until the person scrolls up
     bool loading, busy; ///< a model is being loaded; an answer is being computed
     bool checking;      ///< the device, before it is loaded
     bool sends_later;   ///< what stands in the composer, once the model is there
     bool quit;
+    bool edits; ///< the composer has the text of `edited`, a turn, and not a draft
+    size_t edited;
     uint64_t done, total; ///< of loading, or of the prompt
     double tokens_per_s;
     int n_past, n_ctx;
@@ -40,15 +51,15 @@ typedef struct ui {
     bool composition_ended; ///< and the key that ended it may still come
     uint32_t composition_ended_ms;
     touch touch;
+    draw_list *list;   ///< the last frame's
+    bool stale;        ///< what is on the screen, and the widgets with it, is not what the state says
     bool offers_files; ///< by a button: on a phone nothing is dropped on a window
-    SDL_Rect transcript_area, composer_area, send_button, new_button, open_button, caret;
-    size_t *composer_lines; ///< where each line of the composer begins, as last laid out
-    size_t n_composer_lines, composer_capacity;
+    SDL_Rect transcript_area, caret;
 } ui;
 
 bool ui_init(ui *u, worker *w, fonts *f, const theme *colors);
 void ui_free(ui *u);
-/// Lays everything out for the size and draws it into the list.
+/// Lays everything out for the size and draws it into the list (look.c).
 void ui_frame(ui *u, draw_list *list);
 /// What the person, the input method or the worker did. Returns whether there is something new to see.
 bool ui_event(ui *u, const SDL_Event *event, uint32_t wake);

@@ -56,9 +56,54 @@ check "Alt+Left walks back to the first answer" eventually is_first
 xdotool key alt+Right
 check "Alt+Right to the second" eventually is_not_first
 
+# The last question, edited, is a branch of its own.
+xdotool key ctrl+e
+sleep 0.3
+xdotool key ctrl+a
+xdotool type --delay 40 "There lived a cat"
+xdotool key Return
+check "Ctrl+E edits the question" eventually has "There lived a cat"
+sleep 1
+xdotool key Escape
+sleep 1
+check "in its place" lacks "Once upon a time"
+short=$(chat_text | wc -c)
+xdotool key ctrl+Return
+longer() { [ "$(chat_text | wc -c)" -gt "$short" ]; }
+sleep 1
+xdotool key Escape
+check "Ctrl+Enter goes on with the answer" eventually longer
+shot branches
+xdotool key alt+Left
+is_short() { [ "$(chat_text | wc -c)" = "$short" ]; }
+check "and what there was is the branch before" eventually is_short
+xdotool key alt+Left alt+Left
+sleep 0.5
+check "which leads no further" is_short
+
+# The sheet of the chat: what the model is told, kept.
+xdotool key ctrl+i
+sleep 0.5
+xdotool key Tab Tab
+xdotool type --delay 40 "You are a cat"
+xdotool key Tab
+xdotool type --delay 40 "0.5"
+sleep 0.3
+shot sheet
+xdotool key Escape
+if command -v python3 >/dev/null; then
+    told() { python3 -c 'import sqlite3,sys; print(sqlite3.connect(sys.argv[1]).execute("SELECT system, temp FROM chats WHERE system IS NOT NULL").fetchall())' "$XDG_DATA_HOME/pumice/chats.db"; }
+    check "the sheet of the chat sets its system prompt: $(told)" eventually eval 'told | grep -q "You are a cat"'
+    check "and its temperature" eval 'told | grep -q "0.5"'
+fi
+xdotool key F1
+sleep 0.5
+shot keys
+xdotool key Escape
+
 xdotool type --delay 40 "half a thought"
 xdotool key ctrl+n
-check "Ctrl+N begins a new chat" eventually lacks "Once upon"
+check "Ctrl+N begins a new chat" eventually lacks "There lived"
 xdotool type --delay 40 "There was a zeppelin"
 xdotool key Return
 check "which has its own turns" eventually has "zeppelin"
@@ -67,7 +112,7 @@ xdotool key Escape
 sleep 1
 shot chats
 xdotool key ctrl+Next
-check "Ctrl+Page Down opens the other chat" eventually has "Once upon"
+check "Ctrl+Page Down opens the other chat" eventually has "There lived"
 sleep 0.5
 xdotool key Return
 check "whose draft was kept" eventually has "half a thought"

@@ -1,0 +1,43 @@
+/* What the window's widgets mean. What an argument says stands beside it. */
+#ifndef WINDOW_ACTIONS_H
+#define WINDOW_ACTIONS_H
+
+typedef enum action {
+    ACTION_NONE,
+    ACTION_NOTHING, ///< a ground that swallows presses
+    ACTION_SEND,
+    ACTION_STOP,
+    ACTION_NEW_CHAT,
+    ACTION_OPEN_FILE,
+    ACTION_SHEET, ///< which
+    ACTION_CLOSE, ///< the sheet
+    // messages
+    ACTION_COPY_MESSAGE, ///< of the transcript
+    ACTION_EDIT,         ///< a turn
+    ACTION_WALK_LEFT,    ///< a turn
+    ACTION_WALK_RIGHT,   ///< a turn
+    ACTION_AGAIN,
+    ACTION_CONTINUE,
+    // chats at the side
+    ACTION_FOLD,
+    ACTION_SEARCH,
+    ACTION_CHAT,  ///< its id
+    ACTION_TITLE, ///< of the open chat
+    ACTION_UNDELETE,
+    // this chat
+    ACTION_SYSTEM,
+    ACTION_NUMBER, ///< which
+    ACTION_DEFAULTS,
+    ACTION_PRESET, ///< its id
+    ACTION_PRESET_DELETE,
+    ACTION_PRESET_NAME,
+    ACTION_PRESET_SAVE,
+    ACTION_EXPORT_MARKDOWN,
+    ACTION_EXPORT_JSON,
+    ACTION_IMPORT,
+    ACTION_IMPORT_PATH,
+} action;
+
+typedef enum sheet_kind { SHEET_NONE, SHEET_KEYS, SHEET_CHAT, SHEET_SETTINGS, SHEET_MODELS } sheet_kind;
+
+#endif
