@@ -1,6 +1,6 @@
 # What pkg-config finds on a desktop, for the NDK from the sources of Debian's packages in PUMICE_ANDROID_SOURCES (tools/android puts them there).
-set(PUMICE_ANDROID_SOURCES "" CACHE PATH "Folder with pcre2, libsdl2, libsdl2-ttf, freetype, md4c, fribidi, vulkan-volk, sqlite3 and jansson")
-foreach(name pcre2 libsdl2 libsdl2-ttf freetype md4c fribidi vulkan-volk sqlite3 jansson)
+set(PUMICE_ANDROID_SOURCES "" CACHE PATH "Folder with pcre2, libsdl2, libsdl2-ttf, freetype, md4c, fribidi, utf8proc, vulkan-volk, sqlite3 and jansson")
+foreach(name pcre2 libsdl2 libsdl2-ttf freetype md4c fribidi utf8proc vulkan-volk sqlite3 jansson)
   if(NOT IS_DIRECTORY "${PUMICE_ANDROID_SOURCES}/${name}")
     message(FATAL_ERROR "PUMICE_ANDROID_SOURCES: expected the sources of ${name} in ${PUMICE_ANDROID_SOURCES}/${name}, got none: "
       "tools/android gets them")
@@ -42,6 +42,12 @@ target_include_directories(fribidi PUBLIC ${PUMICE_ANDROID_SOURCES}/fribidi/lib)
 target_compile_definitions(fribidi PUBLIC DONT_HAVE_FRIBIDI_CONFIG_H PRIVATE HAVE_STDLIB_H=1 HAVE_STRING_H=1 HAVE_MEMORY_H=1 STDC_HEADERS=1
   HAVE_STRINGIZE=1)
 add_library(PkgConfig::FRIBIDI ALIAS fribidi)
+
+# One file, which includes its tables.
+add_library(utf8proc STATIC ${PUMICE_ANDROID_SOURCES}/utf8proc/utf8proc.c)
+target_include_directories(utf8proc PUBLIC ${PUMICE_ANDROID_SOURCES}/utf8proc)
+target_compile_definitions(utf8proc PUBLIC UTF8PROC_STATIC)
+add_library(PkgConfig::UTF8PROC ALIAS utf8proc)
 
 # SQLite is one file, sqlite3.c, with its full-text index.
 add_library(sqlite3 STATIC ${PUMICE_ANDROID_SOURCES}/sqlite3/sqlite3.c)
