@@ -1,4 +1,5 @@
 /* pumice-chat: the window. It sleeps until something happens, and draws a frame only when there is something new to see. */
+#include "desktop.h"
 #include "forwarded_keys.h"
 #include "instance.h"
 #include "phone.h"
@@ -19,7 +20,9 @@ typedef struct window {
     worker *worker;
     draw_list list;
     ui ui;
-    uint32_t wake, raise;
+    desktop *desktop;
+    desktop_look look; ///< that the person has chosen; DESKTOP_NO_LOOK: the desktop's
+    uint32_t wake, raise, look_changed;
     float dpi_scale, drawn_scale;
 } window;
 
@@ -27,7 +30,7 @@ typedef struct arguments {
     const char *model, *device, *devices;
     int n_ctx;
     pum_kv_type kv;
-    bool dark;
+    desktop_look look;
     float scale;
 } arguments;
 
@@ -38,7 +41,7 @@ static const char HELP[] =
     "  --devices LIST           several, as 0,1: the model's layers are divided among them\n"
     "  --ctx N                  context length; default: min(the model's, 4096); 0: as much as fits\n"
     "  --kv f16|q8_0            how keys and values are kept; q8_0: half the memory, a little less accurate; default f16\n"
-    "  --theme light|dark       the colours; default light\n"
+    "  --theme auto|light|dark|contrast  the colours; auto: as the desktop wants them, else light; default auto\n"
     "  --scale X                size of everything, 0.5 to 5; default 1\n"
     "  --version                print the version\n"
     "  --help                   print this\n"
@@ -46,6 +49,16 @@ static const char HELP[] =
 
 static bool fail(const char *what, const char *why) {
     fprintf(stderr, "pumice: error: %s: %s\n", what, why);
+    return false;
+}
+
+static bool parse_look(const char *value, desktop_look *look) {
+    static const char *const names[] = {"auto", "light", "dark", "contrast"};
+    for (int i = 0; i < 4; i++) {
+        if (strcmp(value, names[i]) != 0) continue;
+        *look = (desktop_look)i;
+        return true;
+    }
     return false;
 }
 
@@ -80,8 +93,7 @@ static int parse(arguments *a, int argc, char **argv) {
             good = strcmp(value, "f16") == 0 || strcmp(value, "q8_0") == 0;
             a->kv = value[0] == 'q' ? PUM_KV_Q8_0 : PUM_KV_F16;
         } else if (value && strcmp(option, "--theme") == 0) {
-            good = strcmp(value, "light") == 0 || strcmp(value, "dark") == 0;
-            a->dark = value[0] == 'd';
+            good = parse_look(value, &a->look);
         } else if (value && strcmp(option, "--scale") == 0) {
             a->scale = strtof(value, &end);
             good = end != value && *end == 0 && a->scale >= 0.5f && a->scale <= 5;
@@ -108,6 +120,19 @@ static void measure(window *w, float scale) {
     if (scale > 0) ui_set_scale(&w->ui, scale * w->dpi_scale);
 }
 
+static const theme *colors(const window *w) {
+    switch (w->look != DESKTOP_NO_LOOK ? w->look : desktop_now(w->desktop)) {
+    case DESKTOP_DARK:
+        return &theme_dark;
+    case DESKTOP_CONTRAST:
+        return &theme_contrast;
+    case DESKTOP_LIGHT:
+    case DESKTOP_NO_LOOK:
+        break;
+    }
+    return &theme_light;
+}
+
 static bool open_window(window *w, const arguments *a) {
     SDL_SetHint(SDL_HINT_IME_SHOW_UI, "1");
     SDL_SetHint(SDL_HINT_TOUCH_MOUSE_EVENTS, "0"); // a finger scrolls, which a mouse does not
@@ -117,6 +142,9 @@ static bool open_window(window *w, const arguments *a) {
     if (TTF_Init() != 0) return fail("fonts cannot be drawn", TTF_GetError());
     w->wake = SDL_RegisterEvents(1);
     w->raise = SDL_RegisterEvents(1);
+    w->look_changed = SDL_RegisterEvents(1);
+    w->look = a->look;
+    w->desktop = desktop_start(w->look_changed);
     w->sdl = SDL_CreateWindow("Pumice", SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, 900, 700,
                               SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
     if (!w->sdl) return fail("the window cannot be opened", SDL_GetError());
@@ -131,7 +159,7 @@ static bool open_window(window *w, const arguments *a) {
                     "install one, such as fonts-dejavu-core (and fonts-noto-cjk for Chinese, Japanese and Korean)");
     devices_use_check_service(phone_check_service());
     w->worker = worker_start(w->wake, a->device, a->devices, a->n_ctx, a->kv);
-    if (!w->renderer || !w->worker || !ui_init(&w->ui, w->worker, w->fonts, a->dark ? &theme_dark : &theme_light))
+    if (!w->renderer || !w->worker || !ui_init(&w->ui, w->worker, w->fonts, colors(w)))
         return fail("the window", "memory ran out");
     measure(w, a->scale);
     return true;
@@ -139,6 +167,7 @@ static bool open_window(window *w, const arguments *a) {
 
 static void close_window(window *w) {
     if (w->sdl) SDL_HideWindow(w->sdl); // at once, whatever the engine still has to finish
+    desktop_stop(&w->desktop);
     worker_stop(&w->worker);
     ui_free(&w->ui);
     draw_free(&w->list);
@@ -167,6 +196,10 @@ static bool handle(window *w, SDL_Event *event) {
     if (event->type == w->raise) {
         SDL_RestoreWindow(w->sdl);
         SDL_RaiseWindow(w->sdl);
+        return true;
+    }
+    if (event->type == w->look_changed) {
+        w->ui.colors = colors(w);
         return true;
     }
     if (event->type == SDL_MOUSEMOTION) { // points to pixels

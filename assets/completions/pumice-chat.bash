@@ -17,7 +17,7 @@ _pumice_chat() {
         return
         ;;
     :--theme)
-        mapfile -t COMPREPLY < <(compgen -W 'light dark' -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W 'auto light dark contrast' -- "$word")
         return
         ;;
     esac

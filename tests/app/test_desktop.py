@@ -38,7 +38,7 @@ def completions(pumice, sources, folder):
         shell = "bash" if name.endswith(".bash") else "fish" if name.endswith(".fish") else "zsh"
         run(f"{shell} reads {name}", shell, "-n", f"{kept}/{name}", env={**os.environ, "HOME": folder})
     asked = {("pumice", "do"): "doctor", ("pumice", "run", "--top-"): "--top-k --top-p", ("pumice", "bench", "--path", "h"): "host",
-             ("pumice", "run", "--kv", ""): "f16 q8_0", ("pumice-chat", "--th"): "--theme", ("pumice-chat", "--theme", ""): "light dark"}
+             ("pumice", "run", "--kv", ""): "f16 q8_0", ("pumice-chat", "--th"): "--theme", ("pumice-chat", "--theme", ""): "auto light dark contrast"}
     for words, expected in asked.items():
         script = (f'. "{kept}/{words[0]}.bash"; COMP_WORDS=({" ".join(repr(w) for w in words)}); COMP_CWORD={len(words) - 1}; '
                   f'{"_" + words[0].replace("-", "_")}; echo "${{COMPREPLY[*]}}"')
