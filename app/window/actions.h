@@ -12,10 +12,12 @@ typedef enum action {
     ACTION_SHEET, ///< which
     ACTION_CLOSE, ///< the sheet
     // messages
-    ACTION_COPY_MESSAGE, ///< of the transcript
-    ACTION_EDIT,         ///< a turn
-    ACTION_WALK_LEFT,    ///< a turn
-    ACTION_WALK_RIGHT,   ///< a turn
+    ACTION_COPY_NOTE,  ///< a message of the transcript that is no turn
+    ACTION_COPY_TURN,  ///< a turn
+    ACTION_DETACH,     ///< an attachment
+    ACTION_EDIT,       ///< a turn
+    ACTION_WALK_LEFT,  ///< a turn
+    ACTION_WALK_RIGHT, ///< a turn
     ACTION_AGAIN,
     ACTION_CONTINUE,
     // chats at the side
@@ -36,6 +38,14 @@ typedef enum action {
     ACTION_EXPORT_JSON,
     ACTION_IMPORT,
     ACTION_IMPORT_PATH,
+    // settings
+    ACTION_THEME,    ///< which, as in settings
+    ACTION_LANGUAGE, ///< which
+    ACTION_SIZE,     ///< -1, 0, 1: smaller, usual, larger
+    ACTION_DEVICE,   ///< its place in the list; -1: the usual one, -2: the CPU driver
+    ACTION_CONTEXT,  ///< tokens, as in settings
+    ACTION_KV,
+    ACTION_SPEAK, ///< 0 or 1
 } action;
 
 typedef enum sheet_kind { SHEET_NONE, SHEET_KEYS, SHEET_CHAT, SHEET_SETTINGS, SHEET_MODELS } sheet_kind;

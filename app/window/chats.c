@@ -232,10 +232,9 @@ void chats_keep_draft(chats *c, const char *draft) {
     kept(c, store_set_draft(c->store, c->open, draft, &err), &err);
 }
 
-void chats_open(chats *c, store_id chat, const char *draft) {
+void chats_open(chats *c, store_id chat) {
     pum_error err;
     if (c->streaming) chats_end(c, STORE_STOPPED);
-    chats_keep_draft(c, draft);
     c->open = chat;
     load_branch(c);
     load_settings(c);

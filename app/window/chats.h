@@ -47,8 +47,9 @@ void chats_end(chats *c, store_state state);
 int chats_wait_ms(const chats *c, uint64_t now_ms);
 void chats_keep(chats *c, uint64_t now_ms);
 
-/// Another chat, 0 for a new one. draft: what stands in the composer now.
-void chats_open(chats *c, store_id chat, const char *draft);
+/// Another chat, 0 for a new one.
+void chats_open(chats *c, store_id chat);
+/// What stands in the composer of the open chat.
 void chats_keep_draft(chats *c, const char *draft);
 /// What stood in the composer of the open chat; to be freed.
 char *chats_draft(chats *c);

@@ -32,6 +32,7 @@ static int draw_header(ui *u, draw_list *list) {
     if (u->offers_files) right = widgets_button_right(w, right, y, say(W_OPEN), LOOK_PLAIN, ACTION_OPEN_FILE, 0).x - gap;
     right = widgets_button_right(w, right, y, say(W_CHAT), LOOK_PLAIN, ACTION_SHEET, SHEET_CHAT).x - gap;
     const char *model = u->model ? u->model : u->loading ? say(W_LOADING_MODEL) : say(W_NO_MODEL);
+    if (right > left) widgets_area(w, (SDL_Rect){left, y / 2, right - left, height - y}, ACTION_SHEET, SHEET_MODELS);
     widgets_text_within(w, left, units(u, 6), right - left, model, u->colors->text);
     widgets_text_within(w, left, units(u, 6) + line, right - left, u->device ? u->device : "", u->colors->faint);
     return height;
@@ -93,7 +94,38 @@ static void draw_status(ui *u, draw_list *list, int y) {
             u->colors->accent);
 }
 
-/* ---- the composer; returns its top */
+/* ---- the composer, with what goes with the text above it; returns the top */
+
+static int draw_attachments(ui *u, draw_list *list, int left, int width, int bottom) {
+    widgets *w = &u->widgets;
+    int high = widgets_button_height(w), gap = units(u, GAP), x = left, rows = 1;
+    char text[400], label[410], words[24];
+    for (int pass = 0; pass < 2 && u->attached.n; pass++) { // first how many rows they take
+        int y = bottom - rows * (high + gap);
+        x = left;
+        for (size_t i = 0; i < u->attached.n; i++) {
+            snprintf(words, sizeof words, "%zu", u->attached.list[i].n_words);
+            say_with(text, sizeof text, W_ATTACHED, u->attached.list[i].name, words, NULL);
+            snprintf(label, sizeof label, "%s  \xC3\x97", text);
+            int chip = widgets_button_width(w, label);
+            if (chip > width) chip = width;
+            if (x > left && x + chip > left + width) {
+                x = left;
+                y += high + gap;
+                rows += pass == 0;
+            }
+            if (pass) {
+                SDL_Rect r = {x, y, chip, high};
+                widgets_frame(w, r, u->colors->panel, u->colors->border);
+                widgets_text_within(w, x + units(u, 12), y + units(u, 4), chip - units(u, 24), draw_keep(list, label),
+                                    u->colors->text);
+                widgets_area(w, r, ACTION_DETACH, (int64_t)i);
+            }
+            x += chip + gap;
+        }
+    }
+    return u->attached.n ? bottom - rows * (high + gap) : bottom;
+}
 
 static int draw_composer(ui *u, draw_list *list) {
     widgets *w = &u->widgets;
@@ -111,7 +143,7 @@ static int draw_composer(ui *u, draw_list *list) {
     u->caret = u->composer_box.caret;
     widgets_button_right(w, u->width - margin, top + (height - widgets_button_height(w)) / 2, label, LOOK_STRONG,
                          u->busy ? ACTION_STOP : ACTION_SEND, 0);
-    return top;
+    return draw_attachments(u, list, left, width, top);
 }
 
 /* ---- the buttons of a message, as many as there is room for */
@@ -121,7 +153,9 @@ static void draw_head(ui *u, draw_list *list, const transcript_head *head) {
     int right = head->line.x + head->line.w, y = head->line.y;
     bool kept = head->turn >= 0 && (size_t)head->turn < u->chats.n;
     if (!*transcript_message(u->transcript, head->message)) return;
-    right = widgets_button_right(w, right, y, say(W_COPY), LOOK_QUIET, ACTION_COPY_MESSAGE, (int64_t)head->message).x;
+    right = widgets_button_right(w, right, y, say(W_COPY), LOOK_QUIET, kept ? ACTION_COPY_TURN : ACTION_COPY_NOTE,
+                                 kept ? (int64_t)head->turn : (int64_t)head->message)
+                .x;
     if (!kept || u->busy) return;
     if (right - widgets_button_width(w, say(W_EDIT)) > head->line.x)
         right = widgets_button_right(w, right, y, say(W_EDIT), LOOK_QUIET, ACTION_EDIT, head->turn).x;
@@ -165,6 +199,9 @@ static void draw_sheet(ui *u) {
         break;
     case SHEET_CHAT:
         bottom = sheet_chat_draw(&u->sheet_chat, &u->chats, w, content);
+        break;
+    case SHEET_SETTINGS:
+        bottom = sheet_settings_draw(&u->sheet_settings, &u->settings, w, content);
         break;
     default:
         break;

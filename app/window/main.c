@@ -4,7 +4,9 @@
 #include "instance.h"
 #include "phone.h"
 #include "ui.h"
+#include "words.h"
 
+#include "chat/crash_mark.h"
 #include "chat/devices.h"
 #include "pumice.h"
 
@@ -21,22 +23,23 @@ typedef struct window {
     draw_list list;
     ui ui;
     desktop *desktop;
-    desktop_look look; ///< that the person has chosen; DESKTOP_NO_LOOK: the desktop's
+    int look;    ///< that the command line has chosen; -1: it is the settings'
+    float scale; ///< of the command line
     uint32_t wake, raise, look_changed;
     float dpi_scale, drawn_scale;
 } window;
 
+enum { UNSET = -2 }; ///< the command line says nothing: the settings do
+
 typedef struct arguments {
     const char *model, *device, *devices;
-    int n_ctx;
-    pum_kv_type kv;
-    desktop_look look;
+    int n_ctx, kv, look;
     float scale;
 } arguments;
 
 static const char HELP[] =
     "usage: pumice-chat [OPTION …] [FILE]\n\n"
-    "  -m FILE                  the model, also without -m; default: the default model\n"
+    "  -m FILE                  the model, also without -m; default: the one used last, else the default model\n"
     "  --device N|NAME          by index or part of the name; default: the fastest that is not a CPU driver\n"
     "  --devices LIST           several, as 0,1: the model's layers are divided among them\n"
     "  --ctx N                  context length; default: min(the model's, 4096); 0: as much as fits\n"
@@ -52,11 +55,11 @@ static bool fail(const char *what, const char *why) {
     return false;
 }
 
-static bool parse_look(const char *value, desktop_look *look) {
+static bool parse_look(const char *value, int *look) {
     static const char *const names[] = {"auto", "light", "dark", "contrast"};
     for (int i = 0; i < 4; i++) {
         if (strcmp(value, names[i]) != 0) continue;
-        *look = (desktop_look)i;
+        *look = i;
         return true;
     }
     return false;
@@ -64,7 +67,7 @@ static bool parse_look(const char *value, desktop_look *look) {
 
 /* Returns an exit status to end with, or -1 to go on. */
 static int parse(arguments *a, int argc, char **argv) {
-    *a = (arguments){.n_ctx = -1, .scale = 1};
+    *a = (arguments){.n_ctx = UNSET, .kv = UNSET, .look = UNSET, .scale = 1};
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--help") == 0) {
             fputs(HELP, stdout);
@@ -109,19 +112,21 @@ static int parse(arguments *a, int argc, char **argv) {
     return -1;
 }
 
-/* Pixels of the output for one of the window's points, times what the desktop asks for. */
-static void measure(window *w, float scale) {
+/* Pixels of the output for one of the window's points, times what the command line and the person ask for. */
+static void measure(window *w) {
     int width, height, points;
     SDL_GetRendererOutputSize(w->sdl_renderer, &width, &height);
     SDL_GetWindowSize(w->sdl, &points, NULL);
     w->ui.width = width;
     w->ui.height = height;
     w->dpi_scale = points > 0 ? (float)width / (float)points : 1;
-    if (scale > 0) ui_set_scale(&w->ui, scale * w->dpi_scale);
+    ui_set_scale(&w->ui, w->scale * w->dpi_scale * (float)w->ui.settings.font_scale);
 }
 
 static const theme *colors(const window *w) {
-    switch (w->look != DESKTOP_NO_LOOK ? w->look : desktop_now(w->desktop)) {
+    // The settings have the same order, with the desktop's wish in the place of none.
+    int look = w->look != UNSET ? w->look : (int)w->ui.settings.theme;
+    switch (look != DESKTOP_NO_LOOK ? (desktop_look)look : desktop_now(w->desktop)) {
     case DESKTOP_DARK:
         return &theme_dark;
     case DESKTOP_CONTRAST:
@@ -133,7 +138,26 @@ static const theme *colors(const window *w) {
     return &theme_light;
 }
 
-static bool open_window(window *w, const arguments *a) {
+/* What is chosen in the window holds instead of what the command line said. */
+static void obey_settings(window *w, settings_theme theme_before) {
+    if (w->ui.settings.theme != theme_before) w->look = UNSET;
+    w->ui.colors = colors(w);
+    words_use((window_language)w->ui.settings.language);
+    measure(w);
+}
+
+/* The model to begin with; NULL: the default one. One that is not there any more is said. */
+static const char *first_model(const arguments *a, const settings *s, bool *gone) {
+    const char *path = a->model ? a->model : phone_last_file();
+    if (path || !s->model[0]) return path;
+    FILE *f = fopen(s->model, "rb");
+    *gone = !f;
+    if (!f) return NULL;
+    fclose(f);
+    return s->model;
+}
+
+static bool open_window(window *w, const arguments *a, const settings *kept, bool safe) {
     SDL_SetHint(SDL_HINT_IME_SHOW_UI, "1");
     SDL_SetHint(SDL_HINT_TOUCH_MOUSE_EVENTS, "0"); // a finger scrolls, which a mouse does not
     SDL_SetHint(SDL_HINT_VIDEO_ALLOW_SCREENSAVER, "1");
@@ -144,6 +168,9 @@ static bool open_window(window *w, const arguments *a) {
     w->raise = SDL_RegisterEvents(1);
     w->look_changed = SDL_RegisterEvents(1);
     w->look = a->look;
+    w->scale = a->scale;
+    w->ui.settings = *kept;
+    words_use((window_language)kept->language);
     w->desktop = desktop_start(w->look_changed);
     w->sdl = SDL_CreateWindow("Pumice", SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, 900, 700,
                               SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
@@ -158,10 +185,17 @@ static bool open_window(window *w, const arguments *a) {
         return fail("no font was found",
                     "install one, such as fonts-dejavu-core (and fonts-noto-cjk for Chinese, Japanese and Korean)");
     devices_use_check_service(phone_check_service());
-    w->worker = worker_start(w->wake, a->device, a->devices, a->n_ctx, a->kv);
-    if (!w->renderer || !w->worker || !ui_init(&w->ui, w->worker, w->fonts, colors(w)))
+    const worker_setup setup = {.device = safe                      ? "cpu"
+                                          : a->device || a->devices ? a->device
+                                          : kept->device[0]         ? kept->device
+                                                                    : NULL,
+                                .devices = safe ? NULL : a->devices,
+                                .n_ctx = a->n_ctx != UNSET ? a->n_ctx : kept->n_ctx,
+                                .kv = a->kv != UNSET ? (pum_kv_type)a->kv : kept->kv};
+    w->worker = worker_start(w->wake, &setup);
+    if (!w->renderer || !w->worker || !ui_init(&w->ui, w->worker, w->fonts, colors(w), kept))
         return fail("the window", "memory ran out");
-    measure(w, a->scale);
+    measure(w);
     return true;
 }
 
@@ -211,12 +245,11 @@ static bool handle(window *w, SDL_Event *event) {
         event->button.y = (int)((float)event->button.y * w->dpi_scale);
     }
     forwarded_keys_see(event, w->ui.composing);
+    settings_theme before = w->ui.settings.theme;
     bool changed = ui_event(&w->ui, event, w->wake);
-    if (event->type == SDL_WINDOWEVENT) {
-        float before = w->dpi_scale;
-        measure(w, 0);
-        if (w->dpi_scale != before) ui_set_scale(&w->ui, w->ui.scale / before * w->dpi_scale);
-    }
+    if (w->ui.settings_changed) obey_settings(w, before);
+    w->ui.settings_changed = false;
+    if (event->type == SDL_WINDOWEVENT) measure(w);
     if (event->type == SDL_RENDER_TARGETS_RESET || event->type == SDL_RENDER_DEVICE_RESET) renderer_forget(w->renderer);
     return changed;
 }
@@ -271,15 +304,23 @@ int main(int argc, char **argv) {
     static instance *first;
     if (!instance_claim(&first, a.model)) return 0;
     static window w;
-    bool ok = open_window(&w, &a);
+    static settings kept;
+    static char notice[SETTINGS_NOTICE_BYTES], device[CRASH_MARK_DEVICE_BYTES], crashed[1024];
+    settings_load(&kept, notice);
+    // A driver that took the last start with it does not get this one: whoever names a device wants that one all the same.
+    bool safe = crash_mark_take(device) && !a.device && !a.devices, gone = false;
+    bool ok = open_window(&w, &a, &kept, safe);
     if (ok) {
-        const char *model = a.model ? a.model : phone_last_file();
+        const char *model = first_model(&a, &kept, &gone);
         w.ui.offers_files = phone_has_picker();
-        w.ui.loading = model || !w.ui.offers_files;
-        if (w.ui.loading)
-            worker_load(w.worker, model);
+        if (notice[0]) ui_say(&w.ui, notice);
+        if (gone) ui_say(&w.ui, say_with(crashed, sizeof crashed, W_MODEL_GONE, kept.model, NULL, NULL));
+        if (safe)
+            ui_say(&w.ui, say_with(crashed, sizeof crashed, W_SAFE_MODE, device[0] ? device : say(W_SOME_DEVICE), NULL, NULL));
+        if (model || !w.ui.offers_files)
+            ui_load(&w.ui, model);
         else
-            transcript_add(w.ui.transcript, MESSAGE_NOTICE, "Choose a model: a GGUF file, with Open.");
+            ui_say(&w.ui, say(W_CHOOSE_MODEL));
         SDL_AddEventWatch(on_life, &w);
         instance_listen(first, w.raise);
         live(&w);

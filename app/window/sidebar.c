@@ -45,6 +45,10 @@ void sidebar_draw(sidebar *s, chats *c, widgets *w, int width, int height) {
     SDL_Rect search = {pad, pad, mine - 2 * pad, line + pad};
     widgets_field(w, search, &s->search, say(W_SEARCH), ACTION_SEARCH, 0);
     int top = search.y + search.h + pad, bottom = height - pad;
+    int below = bottom - widgets_button_height(w);
+    SDL_Rect settings = widgets_button(w, pad, below, say(W_SETTINGS), LOOK_PLAIN, ACTION_SHEET, SHEET_SETTINGS);
+    widgets_button(w, settings.x + settings.w + pad, below, say(W_KEYS), LOOK_PLAIN, ACTION_SHEET, SHEET_KEYS);
+    bottom = below - pad;
     if (c->deleted)
         bottom =
             widgets_button(w, pad, bottom - widgets_button_height(w), say(W_UNDO_DELETE), LOOK_PLAIN, ACTION_UNDELETE, 0).y - pad;

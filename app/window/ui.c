@@ -1,3 +1,4 @@
+#define _XOPEN_SOURCE 700 // realpath
 #include "ui.h"
 
 #include "phone.h"
@@ -17,38 +18,73 @@ static void say_notice(ui *u) {
     u->chats.notice[0] = 0;
 }
 
+/* What a person wrote, with a line for each attachment in the place of its text. */
+static void show_question(ui *u, const char *text) {
+    attachments read = {0};
+    const char *words = attachments_read(&read, text);
+    size_t n_bytes = strlen(words) + 1;
+    for (size_t i = 0; i < read.n; i++) n_bytes += strlen(read.list[i].name) + 100;
+    char *shown = read.n ? malloc(n_bytes) : NULL;
+    size_t n = 0;
+    for (size_t i = 0; i < read.n && shown; i++) {
+        char line[400], count[24];
+        snprintf(count, sizeof count, "%zu", read.list[i].n_words);
+        say_with(line, sizeof line, W_ATTACHED, read.list[i].name, count, NULL);
+        n += (size_t)snprintf(shown + n, n_bytes - n, "\xF0\x9F\x93\x8E %.*s\n", (int)(strlen(read.list[i].name) + 80), line);
+    }
+    if (shown) snprintf(shown + n, n_bytes - n, "%s", words);
+    transcript_add(u->transcript, MESSAGE_USER, shown ? shown : text);
+    free(shown);
+    attachments_clear(&read);
+}
+
 static void show_branch(ui *u) {
     transcript_clear(u->transcript);
     reader_reset(&u->reader);
     for (size_t i = 0; i < u->chats.n; i++) {
         const store_message *m = &u->chats.branch[i];
-        transcript_add(u->transcript, m->role == STORE_USER ? MESSAGE_USER : MESSAGE_ASSISTANT, m->text);
+        if (m->role == STORE_USER)
+            show_question(u, m->text);
+        else
+            transcript_add(u->transcript, MESSAGE_ASSISTANT, m->text);
     }
     u->sticks = true;
     say_notice(u);
 }
 
-static void show_chat(ui *u) {
-    u->edits = false;
-    char *draft = chats_draft(&u->chats);
-    composer_set(&u->composer, draft ? draft : "");
-    free(draft);
-    show_branch(u);
+/* What is written, with what is attached; to be freed. */
+static char *composed(ui *u) {
+    const char *words = composer_text(&u->composer);
+    return u->attached.n ? attachments_message(&u->attached, words) : strdup(words);
 }
 
-/* What is being edited is in the store as it was; the draft that stood there before is, too. */
-static const char *draft_now(ui *u) {
-    if (!u->edits) return composer_text(&u->composer);
+static void compose_anew(ui *u, const char *text) { composer_set(&u->composer, attachments_read(&u->attached, text)); }
+
+/* The draft of the open chat goes back into the composer. */
+static void take_draft(ui *u) {
     char *draft = chats_draft(&u->chats);
-    composer_set(&u->composer, draft ? draft : "");
+    compose_anew(u, draft ? draft : "");
     free(draft);
     u->edits = false;
-    return composer_text(&u->composer);
+}
+
+/* What is being edited is in the store as it was, and so is the draft that stood there before: that stays. */
+static void keep_draft(ui *u) {
+    if (u->edits) take_draft(u);
+    char *draft = composed(u);
+    if (draft) chats_keep_draft(&u->chats, draft);
+    free(draft);
+}
+
+static void show_chat(ui *u) {
+    take_draft(u);
+    show_branch(u);
 }
 
 static void open_chat(ui *u, store_id chat) {
     if (u->busy) worker_interrupt(u->worker);
-    chats_open(&u->chats, chat, draft_now(u));
+    keep_draft(u);
+    chats_open(&u->chats, chat);
     u->n_past = 0;
     show_chat(u);
 }
@@ -82,19 +118,17 @@ static void walk(ui *u, size_t turn, int by) {
 /* The text of a turn goes into the composer; the draft that was there waits in the store. */
 static void begin_edit(ui *u, size_t turn) {
     if (u->busy || turn >= u->chats.n) return;
-    chats_keep_draft(&u->chats, draft_now(u));
-    composer_set(&u->composer, u->chats.branch[turn].text);
+    keep_draft(u);
+    compose_anew(u, u->chats.branch[turn].text);
     u->edits = true;
     u->edited = turn;
     widgets_focus(&u->widgets, 0, 0);
 }
 
-static void end_edit(ui *u) { draft_now(u); }
-
 static void send_edit(ui *u, const char *text) {
     bool answers;
     if (u->loading || !chats_edit(&u->chats, u->edited, text, u->model, &answers)) return;
-    end_edit(u);
+    take_draft(u);
     show_branch(u);
     if (answers) begin_answer(u);
 }
@@ -102,21 +136,16 @@ static void send_edit(ui *u, const char *text) {
 int ui_wait_ms(const ui *u) { return chats_wait_ms(&u->chats, SDL_GetTicks64()); }
 void ui_tick(ui *u) { chats_keep(&u->chats, SDL_GetTicks64()); }
 
-bool ui_init(ui *u, worker *w, fonts *f, const theme *colors) {
-    *u = (ui){.worker = w,
-              .fonts = f,
-              .colors = colors,
-              .scale = 1,
-              .usual_scale = 1,
-              .sticks = true,
-              .transcript = transcript_create()};
+bool ui_init(ui *u, worker *w, fonts *f, const theme *colors, const settings *s) {
+    *u = (ui){
+        .worker = w, .fonts = f, .colors = colors, .settings = *s, .scale = 1, .sticks = true, .transcript = transcript_create()};
     if (!u->transcript || !chats_start(&u->chats)) return false;
     show_chat(u);
     return true;
 }
 
 void ui_free(ui *u) {
-    if (u->chats.store) chats_keep_draft(&u->chats, draft_now(u));
+    if (u->chats.store) keep_draft(u);
     chats_stop(&u->chats);
     sidebar_free(&u->sidebar);
     transcript_destroy(&u->transcript);
@@ -124,6 +153,9 @@ void ui_free(ui *u) {
     composer_free(&u->composer);
     text_box_free(&u->composer_box);
     sheet_chat_free(&u->sheet_chat);
+    free(u->sheet_settings.devices);
+    attachments_clear(&u->attached);
+    free(u->path);
     widgets_free(&u->widgets);
     free(u->model);
     free(u->device);
@@ -138,20 +170,25 @@ void ui_set_scale(ui *u, float scale) {
 
 /* ---- what can be done */
 
-static void send(ui *u) {
-    const char *text = composer_text(&u->composer);
-    if (u->busy || text[strspn(text, " \n\t")] == 0) return;
-    if (u->edits) {
-        send_edit(u, text);
-        return;
-    }
-    u->sends_later = u->loading;
-    if (u->loading) return;
+static void send_text(ui *u, const char *text) {
     if (!chats_ask(&u->chats, text, u->model)) return;
-    transcript_add(u->transcript, MESSAGE_USER, text);
+    show_question(u, text);
     transcript_add(u->transcript, MESSAGE_ASSISTANT, "");
-    composer_set(&u->composer, "");
+    compose_anew(u, "");
     begin_answer(u);
+}
+
+static void send(ui *u) {
+    const char *words = composer_text(&u->composer);
+    if (u->busy || (words[strspn(words, " \n\t")] == 0 && !u->attached.n)) return;
+    u->sends_later = u->loading && !u->edits;
+    if (u->loading) return;
+    char *text = composed(u);
+    if (text && u->edits)
+        send_edit(u, text);
+    else if (text)
+        send_text(u, text);
+    free(text);
 }
 
 static reader_view view(ui *u) { return (reader_view){u->transcript, u->fonts, u->transcript_area, &u->scroll, &u->sticks}; }
@@ -178,7 +215,20 @@ static void open_sheet(ui *u, sheet_kind which) {
     u->sidebar.shown = false;
     widgets_focus(&u->widgets, 0, 0);
     if (which == SHEET_CHAT) sheet_chat_open(&u->sheet_chat, &u->chats);
+    if (which == SHEET_SETTINGS) worker_list_devices(u->worker);
 }
+
+void ui_load(ui *u, const char *path) {
+    if (path != u->path) {
+        free(u->path);
+        u->path = path ? strdup(path) : NULL;
+    }
+    u->loading = true;
+    u->done = u->total = 0;
+    worker_load(u->worker, u->path);
+}
+
+void ui_say(ui *u, const char *text) { transcript_add(u->transcript, MESSAGE_NOTICE, text); }
 
 static void import_chat(ui *u, const char *path) {
     char notice[sizeof u->chats.notice];
@@ -192,9 +242,36 @@ static void open_file(ui *u, const char *path) {
         import_chat(u, path);
         return;
     }
-    u->loading = true;
-    u->done = u->total = 0;
-    worker_load(u->worker, path);
+    char why[ATTACHMENT_WHY_BYTES];
+    if (attachment_is_model(path))
+        ui_load(u, path);
+    else if (!attachments_file(&u->attached, path, why))
+        transcript_add(u->transcript, MESSAGE_ERROR, why);
+}
+
+/* ---- settings */
+
+static void keep_settings(ui *u) {
+    pum_error err;
+    u->sheet_settings.notice[0] = 0;
+    if (settings_save(&u->settings, &err) != PUM_OK)
+        snprintf(u->sheet_settings.notice, sizeof u->sheet_settings.notice, "%s", err.message);
+}
+
+static void obey_settings(ui *u, settings_change change) {
+    if (change == SETTINGS_SAME) return;
+    keep_settings(u);
+    u->settings_changed = true;
+    if (change != SETTINGS_ENGINE) return;
+    const settings *s = &u->settings;
+    worker_set_up(u->worker, &(worker_setup){.device = s->device[0] ? s->device : NULL, .n_ctx = s->n_ctx, .kv = s->kv});
+    if (u->busy) worker_interrupt(u->worker);
+    if (u->model) ui_load(u, u->path);
+}
+
+static void change_size(ui *u, int by) {
+    const widget_news did = {.action = ACTION_SIZE, .argument = by};
+    obey_settings(u, sheet_settings_obey(&u->sheet_settings, &u->settings, &did));
 }
 
 /* ---- news */
@@ -216,7 +293,16 @@ static void hear_text(ui *u, const news *n) {
     say_notice(u);
 }
 
-static void hear(ui *u, const news *n) {
+/* The next start begins with it. */
+static void keep_model(ui *u) {
+    char *path = u->path ? realpath(u->path, NULL) : strdup("");
+    bool other = path && strcmp(u->settings.model, path) != 0 && strlen(path) < sizeof u->settings.model;
+    if (other) snprintf(u->settings.model, sizeof u->settings.model, "%s", path);
+    free(path);
+    if (other) keep_settings(u);
+}
+
+static void hear(ui *u, news *n) {
     switch (n->kind) {
     case NEWS_CHECKING:
     case NEWS_LOADING:
@@ -232,12 +318,19 @@ static void hear(ui *u, const news *n) {
         u->n_past = 0;
         set_text(&u->model, n->text);
         set_text(&u->device, n->detail);
+        keep_model(u);
         if (u->sends_later) send(u);
         break;
     case NEWS_DEVICE:
         u->loading = false;
         u->total = 0;
         set_text(&u->device, n->detail);
+        break;
+    case NEWS_DEVICES:
+        free(u->sheet_settings.devices);
+        u->sheet_settings.devices = n->devices;
+        u->sheet_settings.n_devices = n->n_devices;
+        n->devices = NULL; // they are the sheet's now
         break;
     case NEWS_FAILED:
         u->loading = u->sends_later = false;
@@ -300,6 +393,12 @@ static void press_control(ui *u, const SDL_KeyboardEvent *key) {
     case SDLK_i:
         open_sheet(u, SHEET_CHAT);
         break;
+    case SDLK_COMMA:
+        open_sheet(u, SHEET_SETTINGS);
+        break;
+    case SDLK_m:
+        open_sheet(u, SHEET_MODELS);
+        break;
     case SDLK_q:
         u->quit = true;
         break;
@@ -309,14 +408,14 @@ static void press_control(ui *u, const SDL_KeyboardEvent *key) {
     case SDLK_PLUS:
     case SDLK_KP_PLUS:
     case SDLK_EQUALS:
-        ui_set_scale(u, u->scale * 1.1f);
+        change_size(u, 1);
         break;
     case SDLK_MINUS:
     case SDLK_KP_MINUS:
-        ui_set_scale(u, u->scale / 1.1f);
+        change_size(u, -1);
         break;
     case SDLK_0:
-        ui_set_scale(u, u->usual_scale);
+        change_size(u, 0);
         break;
     default:
         break;
@@ -348,6 +447,14 @@ static bool press_anywhere(ui *u, const SDL_KeyboardEvent *key) {
     return false;
 }
 
+/* What is pasted and is large goes with the text instead of into it. */
+static bool paste_attachment(ui *u) {
+    char *text = SDL_GetClipboardText();
+    bool large = text && attachment_is_large(text) && attachments_paste(&u->attached, text);
+    SDL_free(text);
+    return large;
+}
+
 /* The composer's keys. */
 static void press_composer(ui *u, const SDL_KeyboardEvent *key) {
     bool typed, shift = key->keysym.mod & KMOD_SHIFT;
@@ -360,6 +467,7 @@ static void press_composer(ui *u, const SDL_KeyboardEvent *key) {
             press_enter(u, key);
         return;
     }
+    if (code == SDLK_v && (key->keysym.mod & KMOD_CTRL) && paste_attachment(u)) return;
     if (widgets_edit(&u->composer, key, &typed)) return;
     if (key->keysym.mod & KMOD_CTRL) {
         press_control(u, key);
@@ -370,7 +478,7 @@ static void press_composer(ui *u, const SDL_KeyboardEvent *key) {
         if (u->busy)
             worker_interrupt(u->worker);
         else if (u->edits)
-            end_edit(u);
+            take_draft(u);
         break;
     case SDLK_UP:
     case SDLK_DOWN:
@@ -389,8 +497,6 @@ static void press_composer(ui *u, const SDL_KeyboardEvent *key) {
 
 /* ---- what widgets mean */
 
-static void copy_message(ui *u, size_t message) { SDL_SetClipboardText(transcript_message(u->transcript, message)); }
-
 static void obey(ui *u, const widget_news *did) {
     store_id chat = 0;
     sidebar_heard heard = sidebar_obey(&u->sidebar, &u->chats, &u->widgets, did, &chat);
@@ -401,6 +507,11 @@ static void obey(ui *u, const widget_news *did) {
             open_chat(u, chat);
         }
         heard = SIDEBAR_TAKEN;
+    }
+    settings_change change = sheet_settings_obey(&u->sheet_settings, &u->settings, did);
+    if (change != SETTINGS_NOT_MINE) {
+        obey_settings(u, change);
+        return;
     }
     say_notice(u);
     if (heard != SIDEBAR_NOTHING) return;
@@ -423,8 +534,14 @@ static void obey(ui *u, const widget_news *did) {
     case ACTION_CLOSE:
         open_sheet(u, SHEET_NONE);
         break;
-    case ACTION_COPY_MESSAGE:
-        copy_message(u, (size_t)did->argument);
+    case ACTION_COPY_NOTE:
+        SDL_SetClipboardText(transcript_message(u->transcript, (size_t)did->argument));
+        break;
+    case ACTION_COPY_TURN:
+        if ((size_t)did->argument < u->chats.n) SDL_SetClipboardText(u->chats.branch[did->argument].text);
+        break;
+    case ACTION_DETACH:
+        attachments_remove(&u->attached, (size_t)did->argument);
         break;
     case ACTION_EDIT:
         begin_edit(u, (size_t)did->argument);
@@ -528,17 +645,17 @@ static void type(ui *u, const SDL_Event *event) {
     if (widgets_event(&u->widgets, event, &did))
         obey(u, &did);
     else if (!u->open_sheet)
-        composer_insert(&u->composer, event->text.text);
+        composer_type(&u->composer, event->text.text, event->text.timestamp);
 }
 
-static void compose(ui *u, const SDL_TextEditingEvent *edit) {
+static void compose(ui *u, const SDL_TextEditingEvent *event) {
     bool was = u->composing;
     composer *to = typing(u);
-    if (to) composer_set_preedit(to, edit->text, edit->start);
-    u->composing = edit->text[0] != 0;
+    if (to) composer_set_preedit(to, event->text, event->start);
+    u->composing = event->text[0] != 0;
     if (was && !u->composing) {
         u->composition_ended = true;
-        u->composition_ended_ms = edit->timestamp;
+        u->composition_ended_ms = event->timestamp;
     }
 }
 

@@ -3,11 +3,13 @@
 #define WINDOW_UI_H
 
 #include "actions.h"
+#include "attachment.h"
 #include "chats.h"
 #include "composer.h"
 #include "draw.h"
 #include "reader.h"
 #include "sheet_chat.h"
+#include "sheet_settings.h"
 #include "sidebar.h"
 #include "theme.h"
 #include "touch.h"
@@ -29,15 +31,18 @@ typedef struct ui {
     sheet_kind open_sheet;
     sheet sheet;
     sheet_chat sheet_chat;
-    int width, height;  ///< of the window, in pixels
-    int left;           ///< pixels that the sidebar takes
-    float scale;        ///< pixels of one unit of the layout
-    float usual_scale;  ///< the one that the window began with
-    int scroll;         ///< pixels
-    bool sticks;        ///< to the bottom, until the person scrolls up
-    bool loading, busy; ///< a model is being loaded; an answer is being computed
-    bool checking;      ///< the device, before it is loaded
-    bool sends_later;   ///< what stands in the composer, once the model is there
+    sheet_settings sheet_settings;
+    settings settings;
+    bool settings_changed; ///< and whoever has colours, fonts and languages is to look at them
+    attachments attached;  ///< what goes with the text in the composer
+    int width, height;     ///< of the window, in pixels
+    int left;              ///< pixels that the sidebar takes
+    float scale;           ///< pixels of one unit of the layout
+    int scroll;            ///< pixels
+    bool sticks;           ///< to the bottom, until the person scrolls up
+    bool loading, busy;    ///< a model is being loaded; an answer is being computed
+    bool checking;         ///< the device, before it is loaded
+    bool sends_later;      ///< what stands in the composer, once the model is there
     bool quit;
     bool edits; ///< the composer has the text of `edited`, a turn, and not a draft
     size_t edited;
@@ -47,6 +52,7 @@ typedef struct ui {
     uint64_t answer_began_ms;
     int n_pieces;           ///< of the answer so far
     char *model, *device;   ///< names, for people
+    char *path;             ///< of the model that is loaded or being loaded; NULL: the default one
     bool composing;         ///< the input method has unfinished text
     bool composition_ended; ///< and the key that ended it may still come
     uint32_t composition_ended_ms;
@@ -57,8 +63,13 @@ typedef struct ui {
     SDL_Rect transcript_area, caret;
 } ui;
 
-bool ui_init(ui *u, worker *w, fonts *f, const theme *colors);
+/// s: as kept, with what the command line says instead.
+bool ui_init(ui *u, worker *w, fonts *f, const theme *colors, const settings *s);
 void ui_free(ui *u);
+/// Loads a model; NULL: the default one.
+void ui_load(ui *u, const char *path);
+/// A sentence for the person, below what is shown.
+void ui_say(ui *u, const char *text);
 /// Lays everything out for the size and draws it into the list (look.c).
 void ui_frame(ui *u, draw_list *list);
 /// What the person, the input method or the worker did. Returns whether there is something new to see.

@@ -256,6 +256,18 @@ static bool edit_with_control(composer *c, SDL_Keycode code, bool shift, bool *t
         SDL_free(text);
         return true;
     }
+    case SDLK_z:
+        *typed = shift ? composer_redo(c) : composer_undo(c);
+        return true;
+    case SDLK_y:
+        *typed = composer_redo(c);
+        return true;
+    case SDLK_HOME:
+        composer_go(c, MOVE_FIRST, shift);
+        return true;
+    case SDLK_END:
+        composer_go(c, MOVE_LAST, shift);
+        return true;
     case SDLK_LEFT:
         composer_go(c, MOVE_WORD_LEFT, shift);
         return true;
@@ -402,7 +414,7 @@ bool widgets_event(widgets *w, const SDL_Event *event, widget_news *did) {
             if (!w->dismiss && at && event->text.text[0] != ' ') widgets_focus(w, 0, 0); // who types on means the composer
             return w->dismiss || (at && event->text.text[0] == ' ' && !event->text.text[1]);
         }
-        composer_insert(at->field, event->text.text);
+        composer_type(at->field, event->text.text, event->text.timestamp);
         *did = (widget_news){.action = at->action, .argument = at->argument, .typed = true};
         return true;
     }

@@ -1,6 +1,7 @@
 #include "worker.h"
 
 #include "chat/conversation.h"
+#include "chat/crash_mark.h"
 #include "chat/devices.h"
 #include "chat/models.h"
 
@@ -13,12 +14,20 @@
 #include <string.h>
 #include <time.h>
 
-typedef enum order_kind { ORDER_LOAD, ORDER_ANSWER } order_kind;
+typedef enum order_kind { ORDER_LOAD, ORDER_ANSWER, ORDER_DEVICES } order_kind;
+
+/* The same as worker_setup, with texts of its own. */
+typedef struct setup {
+    char *device, *devices;
+    int n_ctx;
+    pum_kv_type kv;
+} setup;
 
 typedef struct order {
     struct order *next;
     order_kind kind;
     char *text;
+    setup setup; ///< of ORDER_LOAD
     worker_turns *turns;
 } order;
 
@@ -32,11 +41,11 @@ struct worker {
     bool cancelled;        ///< the question that waits is not to be answered
     conversation *running; ///< whose answer is being computed; under the lock
     uint32_t wake;
-    const char *device_name, *devices;
-    int n_ctx;
-    pum_kv_type kv;
+    setup wanted_setup; ///< of what is loaded from now on; of the window's thread
     /* of the thread alone */
+    setup setup; ///< of what is loaded
     pace pace;
+    crash_mark *mark; ///< until the first token
     pum_device *device;
     pum_file *file;
     pum_tokenizer *tokenizer;
@@ -103,6 +112,7 @@ news *worker_take_news(worker *w) {
 }
 
 void news_free(news *n) {
+    free(n->devices);
     free(n->text);
     free(n->detail);
     free(n);
@@ -159,38 +169,111 @@ static void tell_ready(worker *w, const char *path) {
          detail);
 }
 
-static pum_status open_device(worker *w, const char *which, const char *devices, pum_device **device, pum_error *err) {
-    const pum_device_params params = {
-        .which = which, .devices = devices, .tune = true, .tune_progress = on_checking, .tune_user = w};
-    return devices_open(&params, device, err);
+/* ---- devices */
+
+enum { MOST_DEVICES = 32 };
+
+static int list_devices(pum_device_info **devices) {
+    pum_error err;
+    int n = 0;
+    *devices = calloc(MOST_DEVICES, sizeof **devices);
+    if (!*devices || pum_devices(*devices, MOST_DEVICES, &n, &err) != PUM_OK) return 0;
+    return n < MOST_DEVICES ? n : MOST_DEVICES;
 }
 
-static void load(worker *w, const char *given) {
-    worker fresh = {.n_ctx = w->n_ctx, .kv = w->kv};
+static void tell_devices(worker *w) {
+    pum_device_info *devices;
+    int n = list_devices(&devices);
+    tell(w, (news){.kind = NEWS_DEVICES, .devices = devices, .n_devices = n}, NULL, NULL);
+}
+
+/* What `which` is to the library: "cpu" is a word of the window's. */
+static const char *device_of(const char *which, char index[static 12]) {
+    if (!which || strcmp(which, "cpu") != 0) return which;
+    pum_device_info *devices;
+    int n = list_devices(&devices), cpu = -1;
+    for (int i = n; i-- > 0;)
+        if (devices[i].type == PUM_DEVICE_CPU) cpu = devices[i].index;
+    free(devices);
+    if (cpu < 0) return "no driver that runs on the CPU"; // which the library says it has not found
+    snprintf(index, 12, "%d", cpu);
+    return index;
+}
+
+/* From here on until the first token a driver may take the program with it: the next start is to know whose. */
+static void mark(worker *w, const char *name) {
+    pum_error ignored;
+    crash_mark_set(&w->mark, name, &ignored);
+}
+
+static pum_status open_device(worker *w, const char *which, const char *devices, pum_device **device, pum_error *err) {
+    char index[12], names[512];
+    mark(w, devices ? devices : which ? which : "");
+    const pum_device_params params = {
+        .which = device_of(which, index), .devices = devices, .tune = true, .tune_progress = on_checking, .tune_user = w};
+    pum_status status = devices_open(&params, device, err);
+    if (status == PUM_OK) {
+        devices_names(*device, names, sizeof names);
+        mark(w, names);
+    } else {
+        crash_mark_clear(&w->mark);
+    }
+    return status;
+}
+
+static bool same(const char *a, const char *b) { return a && b ? strcmp(a, b) == 0 : a == b; }
+
+static void free_setup(setup *s) {
+    free(s->device);
+    free(s->devices);
+    *s = (setup){0};
+}
+
+static bool copy_setup(setup *to, const char *device, const char *devices, int n_ctx, pum_kv_type kv) {
+    *to = (setup){copy(device), copy(devices), n_ctx, kv};
+    bool ok = (!device || to->device) && (!devices || to->devices);
+    if (!ok) free_setup(to);
+    return ok;
+}
+
+static void load(worker *w, const char *given, const setup *s) {
+    worker fresh = {0};
     char path[PATHS_MAX];
     pum_error err;
-    pum_model_params params = {.progress = on_loading, .progress_user = w, .n_ctx = w->n_ctx, .kv = w->kv};
+    pum_model_params params = {.progress = on_loading, .progress_user = w, .n_ctx = s->n_ctx, .kv = s->kv};
+    bool elsewhere = !same(s->device, w->setup.device) || !same(s->devices, w->setup.devices);
     pum_status status = models_find(given, path, &err);
     if (status == PUM_OK) status = pum_file_open(path, &fresh.file, &err);
     if (status == PUM_OK) status = pum_file_tokenizer(fresh.file, &fresh.tokenizer, &err);
-    if (status == PUM_OK && !w->device) status = open_device(w, w->device_name, w->devices, &w->device, &err);
-    if (status == PUM_OK) status = pum_model_load(w->device, fresh.file, &params, &fresh.model, &err);
+    if (status == PUM_OK && (!w->device || elsewhere)) status = open_device(w, s->device, s->devices, &fresh.device, &err);
+    pum_device *device = fresh.device ? fresh.device : w->device;
+    if (status == PUM_OK) status = pum_model_load(device, fresh.file, &params, &fresh.model, &err);
     conversation_params talk = {.file = fresh.file,
                                 .tokenizer = fresh.tokenizer,
                                 .model = fresh.model,
-                                .n_ctx = w->n_ctx,
-                                .kv = w->kv,
+                                .n_ctx = s->n_ctx,
+                                .kv = s->kv,
                                 .sampling = pum_sampler_defaults(),
                                 .allow_plain = true};
     talk.sampling.seed = (uint64_t)time(NULL);
     if (status == PUM_OK) status = conversation_create(&talk, &fresh.conversation, &err);
+    if (status == PUM_OK && !copy_setup(&fresh.setup, s->device, s->devices, s->n_ctx, s->kv)) {
+        status = PUM_ERR_MEMORY;
+        err = (pum_error){.message = "memory ran out"};
+    }
     if (status != PUM_OK) {
         close_model(&fresh);
+        pum_device_destroy(&fresh.device);
         if (status == PUM_ERR_NO_DEVICE && !w->model) pum_device_destroy(&w->device); // the next try looks for another
+        crash_mark_clear(&w->mark);
         tell_failure(w, &err);
         return;
     }
     close_model(w);
+    if (fresh.device) pum_device_destroy(&w->device);
+    if (fresh.device) w->device = fresh.device;
+    free_setup(&w->setup);
+    w->setup = fresh.setup;
     w->file = fresh.file;
     w->tokenizer = fresh.tokenizer;
     w->model = fresh.model;
@@ -205,7 +288,7 @@ static void load(worker *w, const char *given) {
 static pum_status move(worker *w, pum_error *err) {
     pum_device *device = NULL;
     pum_model *model = NULL;
-    pum_model_params params = {.progress = on_loading, .progress_user = w, .n_ctx = w->n_ctx, .kv = w->kv};
+    pum_model_params params = {.progress = on_loading, .progress_user = w, .n_ctx = w->setup.n_ctx, .kv = w->setup.kv};
     pum_status status = open_device(w, NULL, NULL, &device, err);
     if (status == PUM_OK) status = pum_model_load(device, w->file, &params, &model, err);
     if (status == PUM_OK) status = conversation_move(w->conversation, model, err);
@@ -248,6 +331,8 @@ static pum_status answer_somewhere(worker *w, const worker_turns *t, const conve
 /* ---- answering */
 
 static bool on_text(void *user, const char *text) {
+    worker *w = user;
+    crash_mark_clear(&w->mark);
     tell(user, (news){.kind = NEWS_TEXT}, text, NULL);
     return true;
 }
@@ -317,12 +402,22 @@ static void answer(worker *w, const worker_turns *t) {
 static void obey(worker *w, const order *o) {
     switch (o->kind) {
     case ORDER_LOAD:
-        load(w, o->text);
+        load(w, o->text, &o->setup);
         break;
     case ORDER_ANSWER:
         answer(w, o->turns);
         break;
+    case ORDER_DEVICES:
+        tell_devices(w);
+        break;
     }
+}
+
+static void free_order(order *o) {
+    free(o->text);
+    free_setup(&o->setup);
+    worker_turns_free(o->turns);
+    free(o);
 }
 
 static void *work(void *user) {
@@ -335,38 +430,42 @@ static void *work(void *user) {
         pthread_mutex_unlock(&w->lock);
         if (!o) break;
         obey(w, o);
-        free(o->text);
-        worker_turns_free(o->turns);
-        free(o);
+        free_order(o);
     }
     close_model(w);
     pum_device_destroy(&w->device);
+    crash_mark_clear(&w->mark);
     return NULL;
 }
 
-worker *worker_start(uint32_t wake, const char *device, const char *devices, int n_ctx, pum_kv_type kv) {
+worker *worker_start(uint32_t wake, const worker_setup *s) {
     worker *w = calloc(1, sizeof *w);
     if (!w) return NULL;
     w->wake = wake;
-    w->device_name = device;
-    w->devices = devices;
-    w->n_ctx = n_ctx;
-    w->kv = kv;
     w->last_order = &w->orders;
     w->last_news = &w->news;
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->wanted, NULL);
-    if (pthread_create(&w->thread, NULL, work, w) != 0) {
-        free(w);
-        return NULL;
-    }
-    return w;
+    bool ok = copy_setup(&w->wanted_setup, s->device, s->devices, s->n_ctx, s->kv);
+    if (ok && pthread_create(&w->thread, NULL, work, w) == 0) return w;
+    free_setup(&w->wanted_setup);
+    free(w);
+    return NULL;
+}
+
+void worker_set_up(worker *w, const worker_setup *s) {
+    setup fresh;
+    if (!copy_setup(&fresh, s->device, s->devices, s->n_ctx, s->kv)) return;
+    free_setup(&w->wanted_setup);
+    w->wanted_setup = fresh;
 }
 
 static void give(worker *w, order_kind kind, const char *text, worker_turns *turns) {
     order *o = calloc(1, sizeof *o);
-    if (!o) {
+    const setup *s = &w->wanted_setup;
+    if (!o || (kind == ORDER_LOAD && !copy_setup(&o->setup, s->device, s->devices, s->n_ctx, s->kv))) {
         worker_turns_free(turns);
+        free(o);
         return;
     }
     o->kind = kind;
@@ -380,6 +479,7 @@ static void give(worker *w, order_kind kind, const char *text, worker_turns *tur
 }
 
 void worker_load(worker *w, const char *path) { give(w, ORDER_LOAD, path, NULL); }
+void worker_list_devices(worker *w) { give(w, ORDER_DEVICES, NULL, NULL); }
 void worker_answer(worker *w, worker_turns *turns) { give(w, ORDER_ANSWER, NULL, turns); }
 
 void worker_interrupt(worker *w) {
@@ -409,9 +509,7 @@ void worker_stop(worker **worker_in) {
     pthread_join(w->thread, NULL);
     for (order *o = w->orders, *next; o; o = next) {
         next = o->next;
-        free(o->text);
-        worker_turns_free(o->turns);
-        free(o);
+        free_order(o);
     }
     for (news *n = worker_take_news(w), *next; n; n = next) {
         next = n->next;
@@ -419,6 +517,8 @@ void worker_stop(worker **worker_in) {
     }
     pthread_cond_destroy(&w->wanted);
     pthread_mutex_destroy(&w->lock);
+    free_setup(&w->setup);
+    free_setup(&w->wanted_setup);
     free(w);
     *worker_in = NULL;
 }

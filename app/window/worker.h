@@ -16,6 +16,7 @@ typedef enum news_kind {
     NEWS_PROGRESS, ///< done of total tokens of the prompt
     NEWS_TEXT,     ///< a piece of the answer
     NEWS_DONE,     ///< of the answer; text: a notice, or ""
+    NEWS_DEVICES,  ///< what there is, as asked for
 } news_kind;
 
 typedef struct news {
@@ -26,7 +27,16 @@ typedef struct news {
     int n_past, n_ctx;
     bool stopped, failed; ///< NEWS_DONE: by the person; there is no answer, or half of one
     char *text, *detail;
+    pum_device_info *devices; ///< [n_devices]
+    int n_devices;
 } news;
+
+/// Where models are loaded, and how. Copied.
+typedef struct worker_setup {
+    const char *device, *devices; ///< as in pum_device_params; the device "cpu": the first driver that runs on the CPU
+    int n_ctx;                    ///< as in pum_session_params
+    pum_kv_type kv;
+} worker_setup;
 
 /// What is to be answered: the turns of a chat's branch, and how. It is the worker's once it was given to it.
 typedef struct worker_turns {
@@ -46,13 +56,16 @@ void worker_turns_free(worker_turns *t);
 typedef struct worker worker;
 
 /// wake: the type of the SDL event that is pushed when there is news (one until it was taken).
-/// device, devices: as in pum_device_params; borrowed.
-worker *worker_start(uint32_t wake, const char *device, const char *devices, int n_ctx, pum_kv_type kv);
+worker *worker_start(uint32_t wake, const worker_setup *setup);
 /// Stops what runs, ends the thread and frees everything.
 void worker_stop(worker **w);
 
 /* Orders. Each returns at once. */
 void worker_load(worker *w, const char *path); ///< NULL: the default model
+/// Models are loaded so from now on.
+void worker_set_up(worker *w, const worker_setup *setup);
+/// Asks for NEWS_DEVICES.
+void worker_list_devices(worker *w);
 void worker_answer(worker *w, worker_turns *turns);
 void worker_interrupt(worker *w); ///< ends the answer that is being computed
 /// From now on nothing new is given to the device, which keeps what it has, until this is called with false. What is under way

@@ -61,7 +61,7 @@ static void assert_answered(const heard *h) {
 static int open_window(void **state) {
     (void)state;
     layer.begin("");
-    w = worker_start(SDL_RegisterEvents(1), NULL, devices, 128, PUM_KV_F16);
+    w = worker_start(SDL_RegisterEvents(1), &(worker_setup){.devices = devices, .n_ctx = 128});
     assert_non_null(w);
     worker_load(w, model_path);
     heard h = listen_until(NEWS_READY);
