@@ -3,6 +3,7 @@
 #include "forwarded_keys.h"
 #include "instance.h"
 #include "phone.h"
+#include "speak.h"
 #include "ui.h"
 #include "words.h"
 
@@ -25,6 +26,9 @@ typedef struct window {
     desktop *desktop;
     int look;    ///< that the command line has chosen; -1: it is the settings'
     float scale; ///< of the command line
+    speak *speak;
+    bool answering; ///< something is being spoken of, the message
+    store_id answer;
     uint32_t wake, raise, look_changed;
     float dpi_scale, drawn_scale;
 } window;
@@ -35,6 +39,7 @@ typedef struct arguments {
     const char *model, *device, *devices;
     int n_ctx, kv, look;
     float scale;
+    bool speak;
 } arguments;
 
 static const char HELP[] =
@@ -46,6 +51,7 @@ static const char HELP[] =
     "  --kv f16|q8_0            how keys and values are kept; q8_0: half the memory, a little less accurate; default f16\n"
     "  --theme auto|light|dark|contrast  the colours; auto: as the desktop wants them, else light; default auto\n"
     "  --scale X                size of everything, 0.5 to 5; default 1\n"
+    "  --speak                  read answers aloud, by speech-dispatcher\n"
     "  --version                print the version\n"
     "  --help                   print this\n"
     "\nA second start hands FILE to the window that is open, and raises it.\n";
@@ -76,6 +82,10 @@ static int parse(arguments *a, int argc, char **argv) {
         if (strcmp(argv[i], "--version") == 0) {
             printf("pumice %s\n", pum_version());
             return 0;
+        }
+        if (strcmp(argv[i], "--speak") == 0) {
+            a->speak = true;
+            continue;
         }
         bool bare = argv[i][0] != '-'; // every option that is left takes a value
         const char *option = bare ? "-m" : argv[i], *value = bare ? argv[i] : i + 1 < argc ? argv[++i] : NULL;
@@ -172,6 +182,7 @@ static bool open_window(window *w, const arguments *a, const settings *kept, boo
     w->ui.settings = *kept;
     words_use((window_language)kept->language);
     w->desktop = desktop_start(w->look_changed);
+    if (a->speak) w->speak = speak_start(SDL_RegisterEvents(1));
     w->sdl = SDL_CreateWindow("Pumice", SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, 900, 700,
                               SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
     if (!w->sdl) return fail("the window cannot be opened", SDL_GetError());
@@ -202,6 +213,7 @@ static bool open_window(window *w, const arguments *a, const settings *kept, boo
 static void close_window(window *w) {
     if (w->sdl) SDL_HideWindow(w->sdl); // at once, whatever the engine still has to finish
     desktop_stop(&w->desktop);
+    speak_stop(&w->speak);
     worker_stop(&w->worker);
     ui_free(&w->ui);
     draw_free(&w->list);
@@ -226,6 +238,33 @@ static void draw(window *w) {
     SDL_SetTextInputRect(&points);
 }
 
+/* What has happened to the answer is spoken. A problem waits for its end: a notice would stand in the middle of it. Returns
+ * whether there is something new to see. */
+static bool speak_along(window *w, const SDL_Event *event) {
+    const chats *c = &w->ui.chats;
+    const store_message *last = c->n > 0 ? &c->branch[c->n - 1] : NULL;
+    char why[SPEAK_WHY_BYTES];
+    if (!w->speak) return false;
+    if (event->type == SDL_KEYDOWN && event->key.keysym.sym == SDLK_ESCAPE) speak_hush(w->speak);
+    if (last && c->streaming) {
+        if (!w->answering || last->id != w->answer) speak_begin(w->speak, last->text);
+        w->answering = true;
+        w->answer = last->id;
+        speak_follow(w->speak, last->text, false);
+        return false;
+    }
+    if (w->answering) {
+        w->answering = false;
+        if (last && last->id == w->answer && last->state == STORE_FINISHED)
+            speak_follow(w->speak, last->text, true);
+        else
+            speak_hush(w->speak);
+    }
+    if (!speak_problem(w->speak, why)) return false;
+    ui_say(&w->ui, why);
+    return true;
+}
+
 static bool handle(window *w, SDL_Event *event) {
     if (event->type == w->raise) {
         SDL_RestoreWindow(w->sdl);
@@ -247,6 +286,7 @@ static bool handle(window *w, SDL_Event *event) {
     forwarded_keys_see(event, w->ui.composing);
     settings_theme before = w->ui.settings.theme;
     bool changed = ui_event(&w->ui, event, w->wake);
+    changed = speak_along(w, event) || changed;
     if (w->ui.settings_changed) obey_settings(w, before);
     w->ui.settings_changed = false;
     if (event->type == SDL_WINDOWEVENT) measure(w);

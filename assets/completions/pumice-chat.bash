@@ -22,7 +22,7 @@ _pumice_chat() {
         ;;
     esac
     case '' in
-    '') options='-m --device --devices --ctx --kv --theme --scale --version --help' ;;
+    '') options='-m --device --devices --ctx --kv --theme --scale --speak --version --help' ;;
     *) return ;;
     esac
     if [[ $word == -* ]]; then
