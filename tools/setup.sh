@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2034
 
 packages_build="build-essential cmake ninja-build pkg-config git ca-certificates libvulkan-dev libvulkan-volk-dev glslang-tools spirv-tools
-  libpcre2-dev libjansson-dev libsqlite3-dev libsdl2-dev libsdl2-ttf-dev libfontconfig-dev libmd4c-dev libfribidi-dev libutf8proc-dev libdbus-1-dev"
+  libpcre2-dev libjansson-dev libsqlite3-dev libcurl4-gnutls-dev nettle-dev libsdl2-dev libsdl2-ttf-dev libfontconfig-dev libmd4c-dev libfribidi-dev libutf8proc-dev libdbus-1-dev"
 packages_run="libvulkan1 mesa-vulkan-drivers fonts-dejavu-core fonts-noto-cjk"
 packages_model="ca-certificates curl unzip python3 python3-pip"
 packages_test="libcmocka-dev fonts-noto-color-emoji xz-utils clang libclang-rt-dev vulkan-validationlayers python3-venv xvfb xauth xdotool xclip openbox ibus ibus-hangul

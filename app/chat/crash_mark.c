@@ -9,8 +9,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Who set the mark holds a lock on its file for as long as it lives, whatever ends it. So a mark without a lock is that of a
@@ -22,31 +20,11 @@ struct crash_mark {
 
 static bool path_of(char *path) { return paths_of(PATH_STATE, "device-in-use", path, PATHS_MAX); }
 
-/* Opens the file and locks it; -1 with EWOULDBLOCK where another holds it. */
-static int open_locked(const char *path, int flags) {
-    for (;;) {
-        int fd = open(path, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0600);
-        if (fd < 0) return -1;
-        while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-            if (errno == EINTR) continue;
-            int why = errno;
-            close(fd);
-            errno = why;
-            return -1;
-        }
-        // Whoever held it may have removed it between the two: then this is a file without a name.
-        struct stat ours, named;
-        if (fstat(fd, &ours) == 0 && stat(path, &named) == 0 && ours.st_dev == named.st_dev && ours.st_ino == named.st_ino)
-            return fd;
-        close(fd);
-    }
-}
-
 bool crash_mark_take(char *device) {
     char path[PATHS_MAX];
     *device = 0;
     if (!path_of(path)) return false;
-    int fd = open_locked(path, 0);
+    int fd = small_file_open_locked(path, 0);
     if (fd < 0) return false;
     ssize_t n = pread(fd, device, CRASH_MARK_DEVICE_BYTES - 1, 0);
     device[n > 0 ? n : 0] = 0;
@@ -85,7 +63,7 @@ pum_status crash_mark_set(crash_mark **mark, const char *device, pum_error *err)
     crash_mark *m = new_mark(err);
     if (!m) return err ? err->status : PUM_ERR_IO;
     small_file_make_folder_of(m->path);
-    m->fd = open_locked(m->path, O_CREAT);
+    m->fd = small_file_open_locked(m->path, O_CREAT);
     if (m->fd < 0) {
         pum_status status = errno == EWOULDBLOCK ? PUM_OK : fail_mark(m->path, err);
         free(m);

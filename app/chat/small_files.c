@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -121,6 +122,25 @@ pum_status small_file_write(const char *path, const char *bytes, size_t n_bytes,
     unlink(beside);
     errno = why;
     return fail_io("written", path, err);
+}
+
+int small_file_open_locked(const char *path, int flags) {
+    for (;;) {
+        int fd = open(path, flags | O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0666);
+        if (fd < 0) return -1;
+        while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+            if (errno == EINTR) continue;
+            int why = errno;
+            close(fd);
+            errno = why;
+            return -1;
+        }
+        // Whoever held it may have removed it between the two: then this is a file without a name.
+        struct stat ours, named;
+        if (fstat(fd, &ours) == 0 && stat(path, &named) == 0 && ours.st_dev == named.st_dev && ours.st_ino == named.st_ino)
+            return fd;
+        close(fd);
+    }
 }
 
 pum_status small_file_set_aside(const char *path, char *name, size_t name_bytes, pum_error *err) {

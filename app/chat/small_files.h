@@ -19,6 +19,11 @@ bool small_file_make_folder_of(const char *path);
 /// Hands the names in that folder to the disk: a file that was made or renamed is found there after a power cut only then.
 void small_file_sync_folder_of(const char *path);
 
+/// Opens a file for reading and writing (flags: O_CREAT or 0) and locks it, for as long as the descriptor is open, which programs
+/// that are started do not get. Returns it; -1 with the reason in errno: EWOULDBLOCK where another process, or another part of
+/// this one, holds it.
+int small_file_open_locked(const char *path, int flags);
+
 /// Gives a damaged file the name PATH.damaged, or PATH.damaged-2 and so on where that is taken.
 /// name   [name_bytes], receives that. Errors: PUM_ERR_IO.
 pum_status small_file_set_aside(const char *path, char *name, size_t name_bytes, pum_error *err);

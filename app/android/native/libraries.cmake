@@ -1,6 +1,6 @@
 # What pkg-config finds on a desktop, for the NDK from the sources of Debian's packages in PUMICE_ANDROID_SOURCES (tools/android puts them there).
-set(PUMICE_ANDROID_SOURCES "" CACHE PATH "Folder with pcre2, libsdl2, libsdl2-ttf, freetype, md4c, fribidi, utf8proc, vulkan-volk, sqlite3 and jansson")
-foreach(name pcre2 libsdl2 libsdl2-ttf freetype md4c fribidi utf8proc vulkan-volk sqlite3 jansson)
+set(PUMICE_ANDROID_SOURCES "" CACHE PATH "Folder with pcre2, libsdl2, libsdl2-ttf, freetype, md4c, fribidi, utf8proc, vulkan-volk, sqlite3, jansson, mbedtls, curl and nettle")
+foreach(name pcre2 libsdl2 libsdl2-ttf freetype md4c fribidi utf8proc vulkan-volk sqlite3 jansson mbedtls curl nettle)
   if(NOT IS_DIRECTORY "${PUMICE_ANDROID_SOURCES}/${name}")
     message(FATAL_ERROR "PUMICE_ANDROID_SOURCES: expected the sources of ${name} in ${PUMICE_ANDROID_SOURCES}/${name}, got none: "
       "tools/android gets them")
@@ -63,6 +63,37 @@ target_include_directories(pumice_jansson INTERFACE ${CMAKE_BINARY_DIR}/librarie
 target_link_libraries(pumice_jansson INTERFACE jansson)
 add_library(PkgConfig::STORE_JANSSON ALIAS pumice_jansson)
 add_library(PkgConfig::SQLITE ALIAS sqlite3)
+
+# curl, for http and https alone, with Mbed TLS and the certificates that Android has. It looks for Mbed TLS as an installed library.
+set(ENABLE_PROGRAMS OFF CACHE BOOL "")
+set(ENABLE_TESTING OFF CACHE BOOL "")
+set(MBEDTLS_FATAL_WARNINGS OFF CACHE BOOL "")
+add_subdirectory(${PUMICE_ANDROID_SOURCES}/mbedtls libraries/mbedtls EXCLUDE_FROM_ALL)
+set(MBEDTLS_INCLUDE_DIRS ${PUMICE_ANDROID_SOURCES}/mbedtls/include CACHE PATH "")
+set(MBEDTLS_LIBRARY mbedtls CACHE STRING "")
+set(MBEDX509_LIBRARY mbedx509 CACHE STRING "")
+set(MBEDCRYPTO_LIBRARY mbedcrypto CACHE STRING "")
+set(HTTP_ONLY ON CACHE BOOL "")
+set(CURL_USE_MBEDTLS ON CACHE BOOL "")
+set(CURL_USE_OPENSSL OFF CACHE BOOL "")
+foreach(option BUILD_CURL_EXE BUILD_TESTING CURL_USE_LIBSSH2 USE_NGHTTP2 USE_LIBIDN2 CURL_ZLIB CURL_BROTLI CURL_ZSTD
+    CURL_ENABLE_EXPORT_TARGET)
+  set(${option} OFF CACHE BOOL "")
+endforeach()
+set(CURL_CA_BUNDLE none CACHE STRING "")
+set(CURL_CA_PATH none CACHE STRING "") # download_fetch.c names the folder
+add_subdirectory(${PUMICE_ANDROID_SOURCES}/curl libraries/curl EXCLUDE_FROM_ALL)
+add_library(pumice_curl INTERFACE)
+target_link_libraries(pumice_curl INTERFACE libcurl)
+add_library(PkgConfig::CURL ALIAS pumice_curl)
+
+# Of nettle SHA-256 alone: plain C, without what its configuring finds out.
+set(nettle ${PUMICE_ANDROID_SOURCES}/nettle)
+file(GLOB nettle_sources ${nettle}/sha256.c ${nettle}/sha256-compress*.c ${nettle}/write-be32.c)
+add_library(nettle STATIC ${nettle_sources})
+target_include_directories(nettle PUBLIC ${PUMICE_ANDROID_SOURCES} PRIVATE ${nettle})
+target_compile_definitions(nettle PUBLIC NETTLE_VERSION_MAJOR=3)
+add_library(PkgConfig::NETTLE ALIAS nettle)
 
 add_library(pumice_pcre2 INTERFACE)
 target_link_libraries(pumice_pcre2 INTERFACE pcre2-8-static)
