@@ -46,6 +46,13 @@ typedef enum action {
     ACTION_CONTEXT,  ///< tokens, as in settings
     ACTION_KV,
     ACTION_SPEAK, ///< 0 or 1
+    // models
+    ACTION_MODEL_LOAD, ///< its place in the list
+    ACTION_MODEL_PATH,
+    ACTION_MODEL_OPEN,
+    ACTION_DOWNLOAD, ///< its place in the catalogue, as of the next ones: begins it, or goes on
+    ACTION_DOWNLOAD_PAUSE,
+    ACTION_DOWNLOAD_CANCEL,
 } action;
 
 typedef enum sheet_kind { SHEET_NONE, SHEET_KEYS, SHEET_CHAT, SHEET_SETTINGS, SHEET_MODELS } sheet_kind;

@@ -200,6 +200,9 @@ static void draw_sheet(ui *u) {
     case SHEET_CHAT:
         bottom = sheet_chat_draw(&u->sheet_chat, &u->chats, w, content);
         break;
+    case SHEET_MODELS:
+        bottom = sheet_models_draw(&u->sheet_models, u->used, w, content);
+        break;
     case SHEET_SETTINGS:
         bottom = sheet_settings_draw(&u->sheet_settings, &u->settings, w, content);
         break;

@@ -9,6 +9,7 @@
 
 #include "chat/crash_mark.h"
 #include "chat/devices.h"
+#include "chat/models.h"
 #include "pumice.h"
 
 #include <stdio.h>
@@ -313,7 +314,7 @@ static void live(window *w) {
     while (!w->ui.quit) {
         SDL_Event event;
         if (!SDL_WaitEventTimeout(&event, ui_wait_ms(&w->ui))) {
-            ui_tick(&w->ui);
+            if (ui_tick(&w->ui)) draw(w);
             continue;
         }
         uint64_t begin = SDL_GetTicks64();
@@ -345,6 +346,8 @@ int main(int argc, char **argv) {
     if (!instance_claim(&first, a.model)) return 0;
     static window w;
     static settings kept;
+    pum_error err;
+    char default_model[PATHS_MAX];
     static char notice[SETTINGS_NOTICE_BYTES], device[CRASH_MARK_DEVICE_BYTES], crashed[1024];
     settings_load(&kept, notice);
     // A driver that took the last start with it does not get this one: whoever names a device wants that one all the same.
@@ -357,8 +360,11 @@ int main(int argc, char **argv) {
         if (gone) ui_say(&w.ui, say_with(crashed, sizeof crashed, W_MODEL_GONE, kept.model, NULL, NULL));
         if (safe)
             ui_say(&w.ui, say_with(crashed, sizeof crashed, W_SAFE_MODE, device[0] ? device : say(W_SOME_DEVICE), NULL, NULL));
-        if (model || !w.ui.offers_files)
+        bool any = model || models_find(NULL, default_model, &err) == PUM_OK;
+        if (any)
             ui_load(&w.ui, model);
+        else if (!w.ui.offers_files)
+            ui_offer_models(&w.ui);
         else
             ui_say(&w.ui, say(W_CHOOSE_MODEL));
         SDL_AddEventWatch(on_life, &w);

@@ -51,7 +51,7 @@ static bool abbreviates(const char *text, size_t begin, size_t dot, char next) {
     while (word > begin && (is_lower(text[word - 1]) || is_upper(text[word - 1]) || text[word - 1] == '.')) word--;
     size_t n = dot - word;
     if (n == 1 && is_upper(text[word]) && text[word] != 'I' && is_upper(next)) return true; // J. Smith
-    bool letters = n > 1; // U.S., p.m.
+    bool letters = n > 1;                                                                   // U.S., p.m.
     for (size_t i = 1; i < n; i++) letters = letters && (text[word + i] == '.') == (i % 2 == 1);
     if (letters) return true;
     const char *const *list = is_digit(next) ? numbered : always;

@@ -1,6 +1,7 @@
 #define _XOPEN_SOURCE 700 // realpath
 #include "ui.h"
 
+#include "chat/models.h"
 #include "phone.h"
 #include "transfer.h"
 #include "words.h"
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FONT_UNITS = 16, ENTER_AFTER_COMPOSITION_MS = 500 };
+enum { FONT_UNITS = 16, ENTER_AFTER_COMPOSITION_MS = 500, DOWNLOAD_LOOK_MS = 250 };
 
 /* ---- the chat that is open */
 
@@ -133,9 +134,6 @@ static void send_edit(ui *u, const char *text) {
     if (answers) begin_answer(u);
 }
 
-int ui_wait_ms(const ui *u) { return chats_wait_ms(&u->chats, SDL_GetTicks64()); }
-void ui_tick(ui *u) { chats_keep(&u->chats, SDL_GetTicks64()); }
-
 bool ui_init(ui *u, worker *w, fonts *f, const theme *colors, const settings *s) {
     *u = (ui){
         .worker = w, .fonts = f, .colors = colors, .settings = *s, .scale = 1, .sticks = true, .transcript = transcript_create()};
@@ -154,8 +152,10 @@ void ui_free(ui *u) {
     text_box_free(&u->composer_box);
     sheet_chat_free(&u->sheet_chat);
     free(u->sheet_settings.devices);
+    sheet_models_free(&u->sheet_models);
     attachments_clear(&u->attached);
     free(u->path);
+    free(u->used);
     widgets_free(&u->widgets);
     free(u->model);
     free(u->device);
@@ -215,7 +215,8 @@ static void open_sheet(ui *u, sheet_kind which) {
     u->sidebar.shown = false;
     widgets_focus(&u->widgets, 0, 0);
     if (which == SHEET_CHAT) sheet_chat_open(&u->sheet_chat, &u->chats);
-    if (which == SHEET_SETTINGS) worker_list_devices(u->worker);
+    if (which == SHEET_MODELS) sheet_models_open(&u->sheet_models, &u->settings);
+    if (which == SHEET_SETTINGS || which == SHEET_MODELS) worker_list_devices(u->worker);
 }
 
 void ui_load(ui *u, const char *path) {
@@ -227,6 +228,8 @@ void ui_load(ui *u, const char *path) {
     u->done = u->total = 0;
     worker_load(u->worker, u->path);
 }
+
+void ui_offer_models(ui *u) { open_sheet(u, SHEET_MODELS); }
 
 void ui_say(ui *u, const char *text) { transcript_add(u->transcript, MESSAGE_NOTICE, text); }
 
@@ -247,6 +250,27 @@ static void open_file(ui *u, const char *path) {
         ui_load(u, path);
     else if (!attachments_file(&u->attached, path, why))
         transcript_add(u->transcript, MESSAGE_ERROR, why);
+}
+
+/* ---- while nothing happens */
+
+int ui_wait_ms(const ui *u) {
+    int ms = chats_wait_ms(&u->chats, SDL_GetTicks64());
+    if (!sheet_models_busy(&u->sheet_models)) return ms;
+    return ms >= 0 && ms < DOWNLOAD_LOOK_MS ? ms : DOWNLOAD_LOOK_MS;
+}
+
+bool ui_tick(ui *u) {
+    uint64_t now = SDL_GetTicks64();
+    char path[PATHS_MAX];
+    if (chats_wait_ms(&u->chats, now) == 0) chats_keep(&u->chats, now);
+    models_wish wish = sheet_models_look(&u->sheet_models, &u->settings, path);
+    // What was the first model to come is what the person waits for.
+    if (wish == MODELS_LOAD && !u->model && !u->loading) {
+        open_sheet(u, SHEET_NONE);
+        ui_load(u, path);
+    }
+    return wish != MODELS_NOT_MINE && (u->open_sheet == SHEET_MODELS || wish == MODELS_LOAD);
 }
 
 /* ---- settings */
@@ -295,10 +319,13 @@ static void hear_text(ui *u, const news *n) {
 
 /* The next start begins with it. */
 static void keep_model(ui *u) {
-    char *path = u->path ? realpath(u->path, NULL) : strdup("");
-    bool other = path && strcmp(u->settings.model, path) != 0 && strlen(path) < sizeof u->settings.model;
+    pum_error err;
+    char found[PATHS_MAX];
+    free(u->used);
+    u->used = models_find(u->path, found, &err) == PUM_OK ? realpath(found, NULL) : NULL;
+    const char *path = u->path && u->used ? u->used : ""; // the default one is wherever it is
+    bool other = strcmp(u->settings.model, path) != 0 && strlen(path) < sizeof u->settings.model;
     if (other) snprintf(u->settings.model, sizeof u->settings.model, "%s", path);
-    free(path);
     if (other) keep_settings(u);
 }
 
@@ -331,6 +358,8 @@ static void hear(ui *u, news *n) {
         u->sheet_settings.devices = n->devices;
         u->sheet_settings.n_devices = n->n_devices;
         n->devices = NULL; // they are the sheet's now
+        for (int i = 0; i < n->n_devices; i++)
+            if (u->sheet_settings.devices[i].used) u->sheet_models.free_bytes = u->sheet_settings.devices[i].available_bytes;
         break;
     case NEWS_FAILED:
         u->loading = u->sends_later = false;
@@ -513,6 +542,14 @@ static void obey(ui *u, const widget_news *did) {
         obey_settings(u, change);
         return;
     }
+    char path[PATHS_MAX];
+    models_wish wish = sheet_models_obey(&u->sheet_models, &u->settings, did, path);
+    if (wish == MODELS_LOAD) {
+        open_sheet(u, SHEET_NONE);
+        if (u->busy) worker_interrupt(u->worker);
+        ui_load(u, path);
+    }
+    if (wish != MODELS_NOT_MINE) return;
     say_notice(u);
     if (heard != SIDEBAR_NOTHING) return;
     switch ((action)did->action) {

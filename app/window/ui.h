@@ -9,6 +9,7 @@
 #include "draw.h"
 #include "reader.h"
 #include "sheet_chat.h"
+#include "sheet_models.h"
 #include "sheet_settings.h"
 #include "sidebar.h"
 #include "theme.h"
@@ -32,6 +33,7 @@ typedef struct ui {
     sheet sheet;
     sheet_chat sheet_chat;
     sheet_settings sheet_settings;
+    sheet_models sheet_models;
     settings settings;
     bool settings_changed; ///< and whoever has colours, fonts and languages is to look at them
     attachments attached;  ///< what goes with the text in the composer
@@ -53,6 +55,7 @@ typedef struct ui {
     int n_pieces;           ///< of the answer so far
     char *model, *device;   ///< names, for people
     char *path;             ///< of the model that is loaded or being loaded; NULL: the default one
+    char *used;             ///< the path of the one that is loaded, whole; NULL: none
     bool composing;         ///< the input method has unfinished text
     bool composition_ended; ///< and the key that ended it may still come
     uint32_t composition_ended_ms;
@@ -66,6 +69,8 @@ typedef struct ui {
 /// s: as kept, with what the command line says instead.
 bool ui_init(ui *u, worker *w, fonts *f, const theme *colors, const settings *s);
 void ui_free(ui *u);
+/// No model is there yet: those that can be had are offered.
+void ui_offer_models(ui *u);
 /// Loads a model; NULL: the default one.
 void ui_load(ui *u, const char *path);
 /// A sentence for the person, below what is shown.
@@ -74,9 +79,10 @@ void ui_say(ui *u, const char *text);
 void ui_frame(ui *u, draw_list *list);
 /// What the person, the input method or the worker did. Returns whether there is something new to see.
 bool ui_event(ui *u, const SDL_Event *event, uint32_t wake);
-/// How long the window may sleep; -1: until something happens. When nothing did, ui_tick.
+/// How long the window may sleep; -1: until something happens. When nothing did, ui_tick, which returns whether there is
+/// something new to see.
 int ui_wait_ms(const ui *u);
-void ui_tick(ui *u);
+bool ui_tick(ui *u);
 /// Scales the text. Everything is laid out again.
 void ui_set_scale(ui *u, float scale);
 
