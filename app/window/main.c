@@ -28,9 +28,10 @@ typedef struct window {
     int look;    ///< that the command line has chosen; -1: it is the settings'
     float scale; ///< of the command line
     speak *speak;
+    bool speaks;    ///< the command line says so
     bool answering; ///< something is being spoken of, the message
     store_id answer;
-    uint32_t wake, raise, look_changed;
+    uint32_t wake, raise, look_changed, speech_problem;
     float dpi_scale, drawn_scale;
 } window;
 
@@ -149,9 +150,20 @@ static const theme *colors(const window *w) {
     return &theme_light;
 }
 
+/* Asked for by the command line or by the settings. */
+static void obey_speech(window *w) {
+    bool wanted = w->speaks || w->ui.settings.speak;
+    if (wanted && !w->speak) w->speak = speak_start(w->speech_problem);
+    if (wanted) return;
+    speak_stop(&w->speak);
+    w->answering = false;
+}
+
 /* What is chosen in the window holds instead of what the command line said. */
-static void obey_settings(window *w, settings_theme theme_before) {
-    if (w->ui.settings.theme != theme_before) w->look = UNSET;
+static void obey_settings(window *w, const settings *before) {
+    if (w->ui.settings.theme != before->theme) w->look = UNSET;
+    if (w->ui.settings.speak != before->speak) w->speaks = false;
+    obey_speech(w);
     w->ui.colors = colors(w);
     words_use((window_language)w->ui.settings.language);
     measure(w);
@@ -183,7 +195,9 @@ static bool open_window(window *w, const arguments *a, const settings *kept, boo
     w->ui.settings = *kept;
     words_use((window_language)kept->language);
     w->desktop = desktop_start(w->look_changed);
-    if (a->speak) w->speak = speak_start(SDL_RegisterEvents(1));
+    w->speech_problem = SDL_RegisterEvents(1);
+    w->speaks = a->speak;
+    obey_speech(w);
     w->sdl = SDL_CreateWindow("Pumice", SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, 900, 700,
                               SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
     if (!w->sdl) return fail("the window cannot be opened", SDL_GetError());
@@ -285,10 +299,10 @@ static bool handle(window *w, SDL_Event *event) {
         event->button.y = (int)((float)event->button.y * w->dpi_scale);
     }
     forwarded_keys_see(event, w->ui.composing);
-    settings_theme before = w->ui.settings.theme;
+    settings before = w->ui.settings;
     bool changed = ui_event(&w->ui, event, w->wake);
     changed = speak_along(w, event) || changed;
-    if (w->ui.settings_changed) obey_settings(w, before);
+    if (w->ui.settings_changed) obey_settings(w, &before);
     w->ui.settings_changed = false;
     if (event->type == SDL_WINDOWEVENT) measure(w);
     if (event->type == SDL_RENDER_TARGETS_RESET || event->type == SDL_RENDER_DEVICE_RESET) renderer_forget(w->renderer);

@@ -4,6 +4,7 @@
 #include "speak.h"
 
 #include "sentences.h"
+#include "words.h"
 
 #include <SDL.h>
 #include <stdio.h>
@@ -40,17 +41,23 @@ struct speak {
     bool hush, quit, ended;
     bool deaf; ///< nobody hears: not before the next answer is it tried again
     bool told; ///< and the person knows
-    char why[SPEAK_WHY_BYTES];
+    word why;
+    char detail[256]; ///< from the library
+    bool tells;       ///< these
 
     sentences read; // of the window's thread
     bool hushed;
 };
 
-static void tell(speak *s, const char *sentence, const char *detail) {
+static void tell(speak *s, word why, const char *detail) {
     SDL_LockMutex(s->lock);
     bool known = s->told;
     s->told = true;
-    if (!known) snprintf(s->why, sizeof s->why, "%.300s%s%.180s", sentence, detail ? ": " : "", detail ? detail : "");
+    if (!known) {
+        s->tells = true;
+        s->why = why;
+        SDL_strlcpy(s->detail, detail ? detail : "", sizeof s->detail);
+    }
     SDL_UnlockMutex(s->lock);
     if (!known) SDL_PushEvent(&(SDL_Event){.type = s->problem});
 }
@@ -81,7 +88,7 @@ static bool call(speak *s) {
     char *error = NULL;
     if (!s->lib.open) return false;
     if (!s->connection) s->connection = s->lib.open("pumice", "answers", NULL, SPD_MODE_SINGLE, NULL, 1, &error);
-    if (!s->connection) tell(s, "Answers are not spoken: speech-dispatcher does not answer; see whether spd-say works", error);
+    if (!s->connection) tell(s, W_SPEECH_SILENT, error);
     free(error);
     return s->connection;
 }
@@ -93,13 +100,13 @@ static bool say_once(speak *s, const char *text) {
 }
 
 /* A server that has gone since the last sentence is called once more. */
-static bool say(speak *s, const char *text) {
+static bool say_aloud(speak *s, const char *text) {
     for (int i = 0; i < 2; i++) {
         if (!call(s)) return false;
         if (say_once(s, text)) return true;
         hang_up(s);
     }
-    tell(s, "Answers are not spoken: speech-dispatcher has taken none of two tries; see whether spd-say works", NULL);
+    tell(s, W_SPEECH_SILENT, NULL);
     return false;
 }
 
@@ -131,7 +138,7 @@ static void serve(speak *s) {
         if (one && !(s->first = one->next)) s->last = &s->first;
         SDL_UnlockMutex(s->lock);
         if (hush && s->connection && s->lib.cancel(s->connection) == -1) hang_up(s);
-        bool ok = !one || say(s, one->text);
+        bool ok = !one || say_aloud(s, one->text);
         if (one) one->next = NULL;
         free_waiting(one);
         SDL_LockMutex(s->lock);
@@ -145,11 +152,7 @@ static void serve(speak *s) {
 static int run(void *user) {
     speak *s = user;
     if (!load(&s->lib))
-        tell(s,
-             "Answers are not spoken: speech-dispatcher is not installed; install it (on Debian: apt install speech-dispatcher) "
-             "and "
-             "start again",
-             NULL);
+        tell(s, W_SPEECH_ABSENT, NULL);
     else
         call(s); // now, so that the person knows at once
     serve(s);
@@ -188,10 +191,11 @@ speak *speak_start(uint32_t problem) {
 bool speak_problem(speak *s, char *why) {
     if (!s) return false;
     SDL_LockMutex(s->lock);
-    strcpy(why, s->why);
-    s->why[0] = 0;
+    bool tells = s->tells;
+    s->tells = false;
+    if (tells) say_with(why, SPEAK_WHY_BYTES, s->why, s->detail[0] ? ": " : "", s->detail, NULL);
     SDL_UnlockMutex(s->lock);
-    return why[0];
+    return tells;
 }
 
 void speak_begin(speak *s, const char *answer) {

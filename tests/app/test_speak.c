@@ -224,7 +224,7 @@ static void test_failures(void **state) {
     speak_stop(&s);
 
     s = begin("open");
-    expect_problem(s, "Answers are not spoken: speech-dispatcher does not answer; see whether spd-say works: the server is away");
+    expect_problem(s, "Answers are not spoken: speech-dispatcher does not answer (see whether spd-say works): the server is away");
     speak_begin(s, "");
     speak_follow(s, "One. Two.", true);
     await("open pumice\nopen pumice\n");
@@ -251,7 +251,7 @@ static void test_hanging(void **state) {
 static void test_absent(void **state) {
     (void)state;
     speak *s = begin(NULL);
-    expect_problem(s, "Answers are not spoken: speech-dispatcher is not installed; install it");
+    expect_problem(s, "Answers are not spoken: speech-dispatcher is not installed. Install it");
     speak_begin(s, "");
     speak_follow(s, "One. Two.", true);
     SDL_Delay(100);
