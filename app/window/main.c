@@ -351,6 +351,17 @@ static void live(window *w) {
     }
 }
 
+/* The device stays out of use, at the next start too, until the person chooses it again. */
+static void say_safe(window *w, const char *device) {
+    char text[1024];
+    pum_error ignored;
+    say_with(text, sizeof text, W_SAFE_MODE, device[0] ? device : say(W_SOME_DEVICE), NULL, NULL);
+    fprintf(stderr, "pumice: %s\n", text);
+    ui_say(&w->ui, text);
+    snprintf(w->ui.settings.device, sizeof w->ui.settings.device, "cpu");
+    settings_save(&w->ui.settings, &ignored);
+}
+
 int main(int argc, char **argv) {
     arguments a;
     phone_start();
@@ -372,8 +383,7 @@ int main(int argc, char **argv) {
         w.ui.offers_files = phone_has_picker();
         if (notice[0]) ui_say(&w.ui, notice);
         if (gone) ui_say(&w.ui, say_with(crashed, sizeof crashed, W_MODEL_GONE, kept.model, NULL, NULL));
-        if (safe)
-            ui_say(&w.ui, say_with(crashed, sizeof crashed, W_SAFE_MODE, device[0] ? device : say(W_SOME_DEVICE), NULL, NULL));
+        if (safe) say_safe(&w, device);
         bool any = model || models_find(NULL, default_model, &err) == PUM_OK;
         if (any)
             ui_load(&w.ui, model);

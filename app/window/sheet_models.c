@@ -48,19 +48,25 @@ void sheet_models_open(sheet_models *s, const settings *now) {
 
 /* ---- looks */
 
+static const char *size_text(char text[static 32], uint64_t n_bytes) {
+    bool giga = n_bytes >= 1000000000;
+    snprintf(text, 32, giga ? "%.2f GB" : "%.0f MB", (double)n_bytes / (giga ? 1e9 : 1e6));
+    return text;
+}
+
 /* What is known of a model, joined by dots; the parts that are not known are left out. */
 static const char *describe(draw_list *list, const char *file, uint64_t n_params, const char *type, const char *licence,
                             uint64_t n_bytes) {
-    char text[700];
+    char text[700], size[32];
     int n = snprintf(text, sizeof text, "%.300s", file ? file : "");
     size_t room = sizeof text;
     if (n_params >= 1000000000)
         n += snprintf(text + n, room - (size_t)n, "%s%.1f B", n ? " · " : "", (double)n_params / 1e9);
-    else if (n_params)
+    else if (n_params >= 1000000)
         n += snprintf(text + n, room - (size_t)n, "%s%.0f M", n ? " · " : "", (double)n_params / 1e6);
     if (type) n += snprintf(text + n, room - (size_t)n, "%s%.20s", n ? " · " : "", type);
     if (licence) n += snprintf(text + n, room - (size_t)n, "%s%.60s", n ? " · " : "", licence);
-    if (n_bytes) snprintf(text + n, room - (size_t)n, "%s%.2f GB", n ? " · " : "", (double)n_bytes / 1e9);
+    if (n_bytes) snprintf(text + n, room - (size_t)n, "%s%s", n ? " · " : "", size_text(size, n_bytes));
     return draw_keep(list, text);
 }
 
@@ -68,8 +74,8 @@ static int draw_need(const sheet_models *s, const model_file *m, widgets *w, int
     char text[200], need[32], space[32];
     uint64_t bytes = m->plan.weights_bytes + m->plan.kv_bytes + m->plan.scratch_bytes;
     bool fits = s->free_bytes == 0 || bytes <= s->free_bytes;
-    snprintf(need, sizeof need, "%.2f", (double)bytes / 1e9);
-    snprintf(space, sizeof space, "%.2f", (double)s->free_bytes / 1e9);
+    size_text(need, bytes);
+    size_text(space, s->free_bytes);
     say_with(text, sizeof text, s->free_bytes == 0 ? W_NEEDS : fits ? W_NEEDS_OF : W_NEEDS_TOO_MUCH, need, space, NULL);
     return widgets_paragraph(w, x, y, width, draw_keep(w->list, text), fits ? w->colors->faint : w->colors->error);
 }
@@ -165,6 +171,17 @@ static int draw_entry(sheet_models *s, int i, widgets *w, SDL_Rect content, int 
     return y + line / 2;
 }
 
+static bool to_have(const sheet_models *s, int i) {
+    const model_file *file = file_of(s, &s->catalogue->entries[i]);
+    return !file || file->state == MODEL_FILE_PARTIAL;
+}
+
+static bool any_to_have(const sheet_models *s) {
+    for (int i = 0; s->catalogue && i < s->catalogue->n; i++)
+        if (to_have(s, i)) return true;
+    return false;
+}
+
 int sheet_models_draw(sheet_models *s, const char *used, widgets *w, SDL_Rect content) {
     int y = content.y, line = widgets_line(w), high = widgets_button_height(w);
     size_t n_good = 0;
@@ -175,10 +192,9 @@ int sheet_models_draw(sheet_models *s, const char *used, widgets *w, SDL_Rect co
     if (s->n_files) y = sheet_heading(w, content, y, say(W_MODELS_HERE));
     for (size_t i = 0; i < s->n_files; i++)
         if (s->files[i].state != MODEL_FILE_PARTIAL) y = draw_file(s, i, used, w, content, y);
-    if (s->catalogue) y = sheet_heading(w, content, y, say(W_MODELS_TO_HAVE));
+    if (any_to_have(s)) y = sheet_heading(w, content, y, say(W_MODELS_TO_HAVE));
     for (int i = 0; s->catalogue && i < s->catalogue->n; i++) {
-        const model_file *file = file_of(s, &s->catalogue->entries[i]);
-        if (!file || file->state == MODEL_FILE_PARTIAL) y = draw_entry(s, i, w, content, y, first && i == 0);
+        if (to_have(s, i)) y = draw_entry(s, i, w, content, y, first && i == 0);
     }
     y = sheet_heading(w, content, y, say(W_MODEL_ELSEWHERE));
     int right = widgets_button_right(w, content.x + content.w, y, say(W_LOAD), LOOK_PLAIN, ACTION_MODEL_OPEN, 0).x;

@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """A source of models for tests, well-behaved or not, as the first word of the path says: /BEHAVIOUR/NAME.
 
+    model_server.py [FILE]    FILE: what it serves; without it bytes of no meaning
+
 Prints one line: port, length and SHA-256 of what it serves, the SHA-256 of what /corrupt serves. Ends with its standard input.
 /asked/NAME tells what was asked for under any path that ends in NAME: one line "first-byte validator" a request.
 """
@@ -12,8 +14,9 @@ import sys
 import threading
 import time
 
-MODEL = b"GGUF" + random.Random(3).randbytes(3_000_000)
-WRONG = MODEL[:2_000_000] + bytes([MODEL[2_000_000] ^ 1]) + MODEL[2_000_001:]
+MODEL = open(sys.argv[1], "rb").read() if len(sys.argv) > 1 else b"GGUF" + random.Random(3).randbytes(3_000_000)
+BAD = len(MODEL) * 2 // 3
+WRONG = MODEL[:BAD] + bytes([MODEL[BAD] ^ 1]) + MODEL[BAD + 1:]
 OTHER = b"GGUF" + random.Random(4).randbytes(3_000_000)
 SHA256 = hashlib.sha256(MODEL).hexdigest()
 CUT = 700_000  # bytes after which an answer breaks off

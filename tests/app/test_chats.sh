@@ -23,7 +23,7 @@ shots=${3:-$HOME}
 answered() { [ "$(chat_text | sed '1,/^\*\*Pumice/d' | wc -c)" -gt 20 ]; }
 shot() { import -window root "$shots/$1.png"; }
 start() {
-    "$program" -m "$model" --ctx 256 2>>"$HOME/log" &
+    "$program" -m "$model" --ctx 512 2>>"$HOME/log" &
     window=$!
     pids+=("$window")
     eventually xdotool search --onlyvisible --name '^Pumice$' >/dev/null 2>&1
