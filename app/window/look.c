@@ -28,9 +28,13 @@ static int draw_header(ui *u, draw_list *list) {
         SDL_Rect fold = widgets_button(w, left, y, say(W_CHATS), LOOK_PLAIN, ACTION_FOLD, 0);
         left = fold.x + fold.w + gap;
     }
-    int right = widgets_button_right(w, u->width - x, y, say(W_NEW_CHAT), LOOK_PLAIN, ACTION_NEW_CHAT, 0).x - gap;
+    // Where there is no room for words a sign will do, and the sheet of the chat is reached from the list of chats.
+    int least = line * 5, all = widgets_button_width(w, say(W_NEW_CHAT)) + widgets_button_width(w, say(W_CHAT)) + 2 * gap;
+    bool roomy = u->width - x - left - all > least,
+         words = roomy || u->width - x - left - widgets_button_width(w, say(W_NEW_CHAT)) > least;
+    int right = widgets_button_right(w, u->width - x, y, words ? say(W_NEW_CHAT) : "+", LOOK_PLAIN, ACTION_NEW_CHAT, 0).x - gap;
     if (u->offers_files) right = widgets_button_right(w, right, y, say(W_OPEN), LOOK_PLAIN, ACTION_OPEN_FILE, 0).x - gap;
-    right = widgets_button_right(w, right, y, say(W_CHAT), LOOK_PLAIN, ACTION_SHEET, SHEET_CHAT).x - gap;
+    if (roomy) right = widgets_button_right(w, right, y, say(W_CHAT), LOOK_PLAIN, ACTION_SHEET, SHEET_CHAT).x - gap;
     const char *model = u->model ? u->model : u->loading ? say(W_LOADING_MODEL) : say(W_NO_MODEL);
     if (right > left) widgets_area(w, (SDL_Rect){left, y / 2, right - left, height - y}, ACTION_SHEET, SHEET_MODELS);
     widgets_text_within(w, left, units(u, 6), right - left, model, u->colors->text);
@@ -80,12 +84,16 @@ static int draw_context(ui *u, draw_list *list, int right, int y) {
 static void draw_status(ui *u, draw_list *list, int y) {
     widgets *w = &u->widgets;
     char text[200];
-    int x = u->left + units(u, MARGIN), right = draw_context(u, list, u->width - units(u, MARGIN), y) - units(u, MARGIN);
+    int x = u->left + units(u, MARGIN), right = u->width - units(u, MARGIN), line = widgets_line(w);
     bool answered = !u->busy && !u->loading && u->chats.n > 1 && u->chats.branch[u->chats.n - 1].role == STORE_ASSISTANT;
+    // On a narrow window what can be done comes before what can be known.
+    int does = answered ? widgets_button_width(w, say(W_AGAIN)) + widgets_button_width(w, say(W_CONTINUE)) : 6 * line;
+    if (right - x - does > 9 * line) right = draw_context(u, list, right, y) - units(u, MARGIN);
     if (answered) {
         right = widgets_button_right(w, right, y, say(W_AGAIN), LOOK_QUIET, ACTION_AGAIN, 0).x;
         right = widgets_button_right(w, right, y, say(W_CONTINUE), LOOK_QUIET, ACTION_CONTINUE, 0).x - units(u, GAP);
     }
+    if (right - x < 3 * line) return;
     widgets_text_within(w, x, y, right - x, draw_keep(list, status_text(u, text)), u->colors->faint);
     if (u->total)
         draw_rect(

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SYSTEM_LINES = 6 };
+enum { SYSTEM_LINES = 6, NARROW_LINES = 14 };
 
 typedef enum number { NUMBER_TEMPERATURE, NUMBER_TOP_K, NUMBER_TOP_P, NUMBER_MIN_P, NUMBER_REPEAT, NUMBER_SEED } number;
 
@@ -128,8 +128,10 @@ static int draw_numbers(sheet_chat *s, widgets *w, SDL_Rect content, int y) {
             label =
                 draw_keep(w->list, say_with(text, sizeof text, W_BAD_NUMBER, numbers[i].least_text, numbers[i].most_text, NULL));
         widgets_field(w, (SDL_Rect){content.x, y, field, high}, &s->numbers[i], "", ACTION_NUMBER, i);
-        int bottom = widgets_paragraph(w, content.x + field + gap * 2, y + (high - line) / 2, content.w - field - gap * 2, label,
-                                       good ? w->colors->faint : w->colors->error);
+        // Beside the field, or below it.
+        bool narrow = content.w < NARROW_LINES * line;
+        int x = narrow ? content.x : content.x + field + gap * 2, top = narrow ? y + high : y + (high - line) / 2;
+        int bottom = widgets_paragraph(w, x, top, content.x + content.w - x, label, good ? w->colors->faint : w->colors->error);
         y = (bottom > y + high ? bottom : y + high) + gap;
     }
     return y;

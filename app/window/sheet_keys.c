@@ -2,6 +2,8 @@
 
 #include "words.h"
 
+enum { NARROW_LINES = 14 };
+
 static const struct {
     const char *key; ///< NULL: a heading
     word what;
@@ -44,6 +46,11 @@ int sheet_keys_draw(widgets *w, SDL_Rect content) {
     for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
         if (!keys[i].key) {
             y = sheet_heading(w, content, y + (i ? line / 2 : 0), say(keys[i].what));
+            continue;
+        }
+        if (content.w < NARROW_LINES * line) { // one below the other
+            y = widgets_paragraph(w, content.x, y, content.w, keys[i].key, w->colors->text);
+            y = widgets_paragraph(w, content.x, y, content.w, say(keys[i].what), w->colors->faint) + line / 3;
             continue;
         }
         int one = widgets_paragraph(w, content.x, y, column - line / 2, keys[i].key, w->colors->text);

@@ -48,6 +48,19 @@ void sheet_models_open(sheet_models *s, const settings *now) {
 
 /* ---- looks */
 
+enum { NARROW_LINES = 16 };
+
+/* A button beside what it is for, on a line of its own where the sheet is narrow. *y: where what it is for begins. Returns the
+ * width that is left for that. */
+static int draw_beside(widgets *w, SDL_Rect content, int *y, const char *label, widget_look look, int does, int64_t argument) {
+    int line = widgets_line(w);
+    if (content.w < NARROW_LINES * line) {
+        *y += widgets_button(w, content.x, *y, label, look, does, argument).h + line / 4;
+        return content.w;
+    }
+    return widgets_button_right(w, content.x + content.w, *y, label, look, does, argument).x - line / 2 - content.x;
+}
+
 static const char *size_text(char text[static 32], uint64_t n_bytes) {
     bool giga = n_bytes >= 1000000000;
     snprintf(text, 32, giga ? "%.2f GB" : "%.0f MB", (double)n_bytes / (giga ? 1e9 : 1e6));
@@ -84,12 +97,9 @@ static int draw_file(const sheet_models *s, size_t i, const char *used, widgets 
     const model_file *m = &s->files[i];
     bool here = used && strcmp(used, m->path) == 0;
     int width = content.w, line = widgets_line(w);
-    if (m->state == MODEL_FILE_GOOD) {
-        int left = widgets_button_right(w, content.x + content.w, y, say(here ? W_IN_USE : W_LOAD),
-                                        here ? LOOK_CHOSEN : LOOK_PLAIN, ACTION_MODEL_LOAD, (int64_t)i)
-                       .x;
-        width = left - line / 2 - content.x;
-    }
+    if (m->state == MODEL_FILE_GOOD)
+        width = draw_beside(w, content, &y, say(here ? W_IN_USE : W_LOAD), here ? LOOK_CHOSEN : LOOK_PLAIN, ACTION_MODEL_LOAD,
+                            (int64_t)i);
     widgets_text_within(w, content.x, y, width, m->name ? m->name : m->file, w->colors->text);
     y = widgets_paragraph(w, content.x, y + line, width, describe(w->list, m->file, m->n_params, m->type, m->licence, m->n_bytes),
                           w->colors->faint);
@@ -158,12 +168,9 @@ static int draw_entry(sheet_models *s, int i, widgets *w, SDL_Rect content, int 
     const model_file *partial = file_of(s, e);
     int line = widgets_line(w), width = content.w;
     bool runs = s->downloads[i] && s->known[i] != DOWNLOAD_CANCELLED;
-    if (!runs) {
-        int left = widgets_button_right(w, content.x + content.w, y, say(partial ? W_RESUME : W_DOWNLOAD),
-                                        offered ? LOOK_STRONG : LOOK_PLAIN, ACTION_DOWNLOAD, i)
-                       .x;
-        width = left - line / 2 - content.x;
-    }
+    if (!runs)
+        width = draw_beside(w, content, &y, say(partial ? W_RESUME : W_DOWNLOAD), offered ? LOOK_STRONG : LOOK_PLAIN,
+                            ACTION_DOWNLOAD, i);
     widgets_text_within(w, content.x, y, width, e->name, w->colors->text);
     y = widgets_paragraph(w, content.x, y + line, width, describe(w->list, NULL, e->n_params, e->type, e->licence, e->n_bytes),
                           w->colors->faint);

@@ -49,6 +49,9 @@ void sidebar_draw(sidebar *s, chats *c, widgets *w, int width, int height) {
     SDL_Rect settings = widgets_button(w, pad, below, say(W_SETTINGS), LOOK_PLAIN, ACTION_SHEET, SHEET_SETTINGS);
     widgets_button(w, settings.x + settings.w + pad, below, say(W_KEYS), LOOK_PLAIN, ACTION_SHEET, SHEET_KEYS);
     bottom = below - pad;
+    if (s->shown)
+        bottom =
+            widgets_button(w, pad, bottom - widgets_button_height(w), say(W_CHAT), LOOK_PLAIN, ACTION_SHEET, SHEET_CHAT).y - pad;
     if (c->deleted)
         bottom =
             widgets_button(w, pad, bottom - widgets_button_height(w), say(W_UNDO_DELETE), LOOK_PLAIN, ACTION_UNDELETE, 0).y - pad;
@@ -86,7 +89,10 @@ sidebar_heard sidebar_obey(sidebar *s, chats *c, widgets *w, const widget_news *
             widgets_focus(w, 0, 0);
             return open_row(s, c, 0, chat);
         }
-        if (!widgets_has_focus(w, ACTION_SEARCH, 0)) composer_set(&s->search, ""); // Esc
+        if (!widgets_has_focus(w, ACTION_SEARCH, 0)) { // Esc
+            composer_set(&s->search, "");
+            s->shown = false;
+        }
         chats_search(c, composer_text(&s->search));
         return SIDEBAR_TAKEN;
     case ACTION_TITLE:

@@ -148,7 +148,7 @@ void widgets_field(widgets *w, SDL_Rect r, composer *c, const char *hint, int ac
             w->list,
             (SDL_Rect){x + fonts_width(w->fonts, text, from), y, fonts_width(w->fonts, text + from, to - from), widgets_line(w)},
             colors->selection);
-    if (!*text && !c->preedit[0]) widgets_text(w, x, y, hint, colors->faint);
+    if (!*text && !c->preedit[0]) widgets_text_within(w, x, y, room, hint, colors->faint);
     draw_text(w->list, x, y, text, c->caret, colors->text);
     widgets_text(w, x + before, y, c->preedit, colors->text);
     if (c->preedit[0])
