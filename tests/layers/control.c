@@ -30,5 +30,6 @@ bool layer_control_open(layer_control *layer) {
     *(void **)&layer->begin = dlsym(library, "pumice_layer_begin");
     *(void **)&layer->fired = dlsym(library, "pumice_layer_fired");
     *(void **)&layer->handles = dlsym(library, "pumice_layer_handles");
-    return layer->begin && layer->fired && layer->handles;
+    *(void **)&layer->bury = dlsym(library, "pumice_layer_bury");
+    return layer->begin && layer->fired && layer->handles && layer->bury;
 }

@@ -9,6 +9,7 @@ typedef struct layer_control {
     void (*begin)(const char *words); ///< takes other words, and counts anew
     const char *(*fired)(void);       ///< the function that failed since, or NULL
     uint64_t (*handles)(void);        ///< that were made and not destroyed
+    void (*bury)(void);               ///< destroys devices that hang, once nothing uses them
 } layer_control;
 
 /// Switches the layer on for this process, before its first call to Vulkan; it lies in layers/ beside the program. false: it

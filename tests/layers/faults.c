@@ -112,6 +112,10 @@ EXPORTED void pumice_layer_begin(const char *words);
 EXPORTED const char *pumice_layer_fired(void);
 /// Handles that are there now, those of devices that hang not counted, and those that were there when their device was closed.
 EXPORTED uint64_t pumice_layer_handles(void);
+/// Destroys devices that hang, and what was left on them. A program leaves it there, as the device may work on it, and it goes
+/// with the process; these were given nothing that does not end. A leak checker would not find all of it: a pipeline of lavapipe
+/// points behind the header of what it owns, and frees that with its device.
+EXPORTED void pumice_layer_bury(void);
 
 void pumice_layer_begin(const char *words) {
     layer_is_told = true;
@@ -162,6 +166,39 @@ OBJECTS(X)
 #undef X
 DESTROYS(DestroyPipeline, VkPipeline)
 DESTROYS(FreeMemory, VkDeviceMemory)
+
+/* One that is left on a device, out of the list; false: there is none. */
+static bool take_left(const device_entry *d, live_handle *left) {
+    pthread_mutex_lock(&handles_lock);
+    size_t i = n_handles;
+    while (i > 0 && handles[i - 1].device != d) i--;
+    if (i > 0) {
+        *left = handles[i - 1];
+        handles[i - 1] = handles[--n_handles];
+    }
+    pthread_mutex_unlock(&handles_lock);
+    return i > 0;
+}
+
+static void destroy_left(const device_entry *d, const live_handle *left) {
+#define X(f)                                                                                                                     \
+    if (strcmp(left->maker, "Create" #f) == 0) d->Destroy##f(d->handle, (Vk##f)left->handle, NULL);
+    OBJECTS(X)
+#undef X
+    if (strcmp(left->maker, "CreateComputePipelines") == 0) d->DestroyPipeline(d->handle, (VkPipeline)left->handle, NULL);
+    if (strcmp(left->maker, "AllocateMemory") == 0) d->FreeMemory(d->handle, (VkDeviceMemory)left->handle, NULL);
+}
+
+void pumice_layer_bury(void) {
+    device_entry *d;
+    while ((d = find_hung_device())) {
+        live_handle left;
+        d->DeviceWaitIdle(d->handle); // for what came before the submission that hangs
+        while (take_left(d, &left)) destroy_left(d, &left);
+        d->DestroyDevice(d->handle, NULL);
+        device_closed(d);
+    }
+}
 
 static VkResult VKAPI_CALL layer_CreateComputePipelines(VkDevice device, VkPipelineCache cache, uint32_t n,
                                                         const VkComputePipelineCreateInfo *infos, const VkAllocationCallbacks *c,

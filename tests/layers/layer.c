@@ -95,6 +95,15 @@ void device_closed(device_entry *device) {
     pthread_mutex_unlock(&devices_lock);
 }
 
+device_entry *find_hung_device(void) {
+    device_entry *found = NULL;
+    pthread_mutex_lock(&devices_lock);
+    for (int i = 0; i < MAX_DEVICES && !found; i++)
+        if (devices[i].key && devices[i].hung) found = &devices[i];
+    pthread_mutex_unlock(&devices_lock);
+    return found;
+}
+
 /* ---- limits */
 
 static void lower_properties(VkPhysicalDeviceProperties *p) {

@@ -75,6 +75,8 @@ typedef struct device_entry {
 /// The entry of a device, a queue or a command buffer; it stays where it is.
 device_entry *find_device(const void *handle);
 void device_closed(device_entry *device);
+/// One that hangs and is not closed, or NULL.
+device_entry *find_hung_device(void);
 /// Sets config from such words; NULL: none.
 void layer_read_config(const char *words);
 

@@ -171,6 +171,7 @@ static void run_once(const form *f, const kind *k, int n, outcome *o) {
     pum_model_destroy(&r.model);
     pum_file_destroy(&r.file);
     pum_device_destroy(&r.device);
+    layer.bury();
     if (!ended) return;
     if (o->ending == RIGHT && n_rebuilt > 0) o->ending = RECOVERED;
     if (o->ending == RIGHT && k && !layer.fired()) o->ending = NOT_REACHED;
