@@ -187,6 +187,17 @@ child_event child_read(child *c, int most_ms, const char **line) {
     }
 }
 
+double child_cpu_s(const child *c) {
+#if defined _POSIX_CPUTIME && _POSIX_CPUTIME >= 0
+    clockid_t clock;
+    struct timespec t;
+    if (c->pid != 0 && clock_getcpuclockid(c->pid, &clock) == 0 && clock_gettime(clock, &t) == 0)
+        return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+#endif
+    (void)c;
+    return -1;
+}
+
 /* ---- ending */
 
 enum { STEP_MS = 5, LAST_WAIT_MS = 2000 };

@@ -35,6 +35,9 @@ typedef enum child_event {
 /// Waits so long for a line. *line: without its newline, at most CHILD_LINE_BYTES - 1 of it; good until the next call.
 child_event child_read(child *c, int most_ms, const char **line);
 
+/// The processor time that the program has used so far, of all its threads, in seconds; negative where the system does not tell.
+double child_cpu_s(const child *c);
+
 /// Ends the program, unless it ends by itself within patience_ms, and waits for it. how [n_bytes]: how it ended, in words
 /// ("signal 11, SIGSEGV", "exit status 1", "exception C0000005, access violation"); may be NULL. A program that the system cannot
 /// end is left behind.

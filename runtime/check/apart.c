@@ -25,6 +25,10 @@ enum {
  * when a kernel first runs, some for half a minute where the machine is busy. */
 static const double SILENT_S = 20, SILENT_S_CPU = 45;
 
+/* On a machine that is busy a CPU driver gets little of that time, and is not to blame: there the limit is for the processor time
+ * of the child too. One that waits uses none: it has so many times the limit. */
+static const double MOST_LIMITS = 5;
+
 struct check_apart {
     vk_device *device;
     child *child; ///< NULL: none is running
@@ -34,6 +38,8 @@ struct check_apart {
     void *user;
     int index;
     double silent_s;
+    bool by_cpu;         ///< the device is a CPU driver: silent_s is of the child's processor time too
+    double was_silent_s; ///< when it was given up
     int n_starts_lost;
     check_watch_fn watch;
     void *watch_user;
@@ -64,9 +70,16 @@ static bool hear(check_apart *a, const char *line) {
     return false;
 }
 
+/* Whether a child has had its time, which has been silent for so long. cpu_s: what it had used before. */
+static bool is_over(const check_apart *a, double limit_s, double silent_s, double cpu_s) {
+    if (silent_s < limit_s) return false;
+    double used_s = a->by_cpu && cpu_s >= 0 ? child_cpu_s(a->child) - cpu_s : limit_s;
+    return used_s >= limit_s || silent_s >= MOST_LIMITS * limit_s;
+}
+
 /* Counts the time in which the child was silent while this process ran: one that was stopped is not to blame for it. */
-static outcome wait_for_answer(check_apart *a, double silent_s, const char **answer) {
-    double silent = 0;
+static outcome wait_for_answer(check_apart *a, double limit_s, const char **answer) {
+    double silent = 0, cpu_s = child_cpu_s(a->child);
     for (uint64_t asked = 0;;) {
         if (clock_now_ns() - asked >= POLL_MS * 1000000ull) {
             if (!go_on(a)) return STOPPED;
@@ -77,13 +90,16 @@ static outcome wait_for_answer(check_apart *a, double silent_s, const char **ans
         case CHILD_LINE:
             if (!hear(a, *answer)) return ANSWERED;
             silent = 0;
+            cpu_s = child_cpu_s(a->child);
             break;
         case CHILD_GONE:
             return GONE;
         case CHILD_SILENT: {
             double s = (double)(clock_now_ns() - begin) * 1e-9;
             silent += s < 4 * POLL_MS * 1e-3 ? s : 4 * POLL_MS * 1e-3;
-            if (silent >= silent_s) return SILENT;
+            if (!is_over(a, limit_s, silent, cpu_s)) break;
+            a->was_silent_s = silent;
+            return SILENT;
         }
         }
     }
@@ -115,7 +131,8 @@ static pum_status greet(check_apart *a, pum_error *err) {
     check_table_identity(a->device, identity, sizeof identity);
     outcome o = send(a, "open %d %s", a->index, a->folder) ? wait_for_answer(a, START_S, &answer) : GONE;
     if (o == STOPPED) return pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
-    if (o == SILENT) return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: it did not open the device in %d s", a->path, START_S);
+    if (o == SILENT)
+        return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: it did not open the device in %.0f s", a->path, a->was_silent_s);
     if (o == GONE) {
         drop_child(a, PATIENCE_MS, how, sizeof how);
         return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: it ended while it opened the device (%s)", a->path, how);
@@ -148,6 +165,7 @@ pum_status check_apart_create(vk_device *device, const check_apart_params *param
     if (!a) return pum_fail_memory(err, "checking kernels", sizeof *a);
     bool cpu = device->caps.type == PUM_DEVICE_CPU;
     a->device = device;
+    a->by_cpu = cpu;
     a->silent_s = params->silent_s > 0 ? params->silent_s : cpu ? SILENT_S_CPU : SILENT_S;
     const char *folder = params->folder && !strpbrk(params->folder, "\n\r") ? params->folder : "-";
     snprintf(a->folder, sizeof a->folder, "%s", strlen(folder) < CHILD_LINE_BYTES - 64 ? folder : "-");
@@ -230,7 +248,7 @@ static void blame(check_apart *a, outcome o, check_result *result) {
     if (o == GONE)
         snprintf(result->message, sizeof result->message, "it ends the process that runs it (%s), at %s", how, at);
     else
-        snprintf(result->message, sizeof result->message, "it did not end in %.0f s, at %s", a->silent_s, at);
+        snprintf(result->message, sizeof result->message, "it did not end in %.0f s, at %s", a->was_silent_s, at);
 }
 
 /* The answer to a question about one variant, or what became of the child. */

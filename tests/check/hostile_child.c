@@ -1,10 +1,11 @@
 /* pumice-check with the hostile table, on a driver that does not bear some of it: its compiler crashes where the kernel
  * rmsnorm_crashes is made, and it runs an endless one to the end of time (llvmpipe 22.3 ends a loop after 65535 turns, all on its
- * own). */
+ * own). With PUMICE_TEST_SLEEP_S it sleeps before it makes the kernel rmsnorm. */
 #include "check/serve.h"
 #include "vk/commands.h"
 
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -20,6 +21,8 @@ static VkPipeline endless;
 
 pum_status __wrap_vk_pipeline_create(vk_device *device, const vk_pipeline_params *params, vk_pipeline *pipeline, pum_error *err) {
     if (strcmp(params->name, "rmsnorm_crashes") == 0) raise(SIGSEGV);
+    const char *sleep_s = getenv("PUMICE_TEST_SLEEP_S");
+    if (sleep_s && strcmp(params->name, "rmsnorm") == 0) sleep((unsigned)atoi(sleep_s));
     pum_status status = __real_vk_pipeline_create(device, params, pipeline, err);
     if (strcmp(params->name, "rmsnorm_endless") == 0) endless = pipeline->handle;
     return status;

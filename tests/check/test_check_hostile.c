@@ -193,6 +193,43 @@ static void test_unusable(void **state) {
     check_table_destroy(&table);
 }
 
+/* ---- a child that gets no time */
+
+static const check_job *find_job(check_job *jobs, size_t n, const char *op) {
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(jobs[i].op, op) == 0) return &jobs[i];
+    fail_msg("no job %s", op);
+    return NULL;
+}
+
+/* A child that sleeps so long before it runs a good kernel. */
+static check_result run_sleeper(const char *sleep_s, double silent_s) {
+    pum_error error;
+    check_apart *apart;
+    check_job *jobs;
+    size_t n_jobs;
+    check_result result;
+    setenv("PUMICE_TEST_SLEEP_S", sleep_s, 1);
+    MUST(check_apart_create(device, &(check_apart_params){.silent_s = silent_s}, &apart, &error));
+    MUST(check_jobs(&jobs, &n_jobs, &error));
+    check_runner runner = check_there(apart);
+    MUST(runner.variant(runner.user, find_job(jobs, n_jobs, "rmsnorm"), find("rmsnorm"), 1, 1, &result, &error));
+    free(jobs);
+    check_apart_destroy(&apart);
+    unsetenv("PUMICE_TEST_SLEEP_S");
+    return result;
+}
+
+/* On a busy machine a CPU driver gets no time to run: not its fault. But it is not waited for without an end. */
+static void test_busy_machine(void **state) {
+    (void)state;
+    check_result late = run_sleeper("5", 2), never = run_sleeper("300", 2);
+    if (late.verdict != PUM_VERDICT_OK) fail_msg("expected a verdict in the end, got %d: %s", late.verdict, late.message);
+    if (never.verdict != PUM_VERDICT_HUNG || !strstr(never.message, "did not end in 10 s"))
+        fail_msg("expected a hang of 10 s, got %d: %s", never.verdict, never.message);
+    expect_no_child();
+}
+
 /* ---- stopping while a kernel hangs */
 
 static bool seen_hanging(const char *what) { return what && strstr(what, "n_rows"); }
@@ -202,13 +239,6 @@ static bool stop_the_hang(void *user, const char *what) {
     (void)user;
     n_hanging += seen_hanging(what);
     return n_hanging < 5;
-}
-
-static const check_job *find_job(check_job *jobs, size_t n, const char *op) {
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(jobs[i].op, op) == 0) return &jobs[i];
-    fail_msg("no job %s", op);
-    return NULL;
 }
 
 static pum_status hang(check_watch_fn watch, pum_error *error) {
@@ -339,11 +369,9 @@ int main(void) {
     }
     if (status != PUM_OK || !child_find("pumice-check", path) || !mkdtemp(folder)) return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_each_is_named),
-        cmocka_unit_test(test_program_works),
-        cmocka_unit_test(test_unusable),
-        cmocka_unit_test(test_stops),
-        cmocka_unit_test(test_child_goes_with_the_program),
+        cmocka_unit_test(test_each_is_named), cmocka_unit_test(test_program_works),
+        cmocka_unit_test(test_unusable),      cmocka_unit_test(test_busy_machine),
+        cmocka_unit_test(test_stops),         cmocka_unit_test(test_child_goes_with_the_program),
         cmocka_unit_test(test_service),
     };
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
