@@ -122,6 +122,17 @@ static bool in_devices(const planning *p, llama_context_shape shape) {
     return true;
 }
 
+/* The longest context that every device can have, and the device that has the least. */
+static uint32_t most_n_ctx(const planning *p, const pum_device **least) {
+    uint32_t most = UINT32_MAX;
+    for (const pum_device *d = p->device; d; d = d->next) {
+        uint32_t n = llama_most_ctx(&d->vk->caps, p->config, plan_kv_type(p->wish->kv));
+        if (n < most) *least = d;
+        if (n < most) most = n;
+    }
+    return most;
+}
+
 /* "As much as fits" means in the devices' own memory; the usual length is had from the computer's, if need be. */
 static pum_status choose_n_ctx(const planning *p, uint32_t *n_ctx, pum_error *err) {
     const llama_config *config = p->config;
@@ -130,6 +141,15 @@ static pum_status choose_n_ctx(const planning *p, uint32_t *n_ctx, pum_error *er
         return pum_fail(err, PUM_ERR_ARGUMENT, "context length: expected 1 to the model's %u (or 0: as much as fits), got %d",
                         config->n_ctx_train, wish);
     uint32_t n = wish > 0 ? (uint32_t)wish : wish == 0 ? config->n_ctx_train : default_n_ctx(config);
+    const pum_device *narrow = NULL;
+    uint32_t most = most_n_ctx(p, &narrow);
+    if (most == 0 || (wish > 0 && n > most))
+        return pum_fail(
+            err, PUM_ERR_UNSUPPORTED,
+            "%s: one binding of this device covers %llu bytes, which are %u tokens of this model's context; expected at "
+            "most so many, got %u; use a smaller context (--ctx)",
+            narrow->vk->caps.name, (unsigned long long)narrow->vk->caps.max_storage_range, most, n);
+    if (n > most) n = most > N_CTX_STEP ? most / N_CTX_STEP * N_CTX_STEP : most;
     uint32_t least = p->rooms[0].host_bytes > 0 ? default_n_ctx(config) : N_CTX_STEP;
     while (wish == 0 && p->device && n > least && !in_devices(p, shape_of(p->wish, n))) n = (n - 1) / N_CTX_STEP * N_CTX_STEP;
     *n_ctx = n;

@@ -75,6 +75,12 @@ llama_context_plan llama_plan_context(const vk_caps *caps, const llama_config *c
     return plan;
 }
 
+uint32_t llama_most_ctx(const vk_caps *caps, const llama_config *config, tensor_type kv_type) {
+    uint64_t of_kv = op_kv_position_bytes(kv_type, config->head_dim), of_table = op_rope_position_bytes(config->n_rot);
+    uint64_t most = caps->max_storage_range / (of_kv > of_table ? of_kv : of_table);
+    return most < UINT32_MAX ? (uint32_t)most : UINT32_MAX;
+}
+
 /* KV cache, activations and rope table of a stage, each part where it is planned. */
 static pum_status take_memory(llama_context *c, const llama_stage_place *stage, llama_context_shape shape, uint32_t n_kv_in_host,
                               bool scratch_in_host, pum_error *err) {

@@ -28,6 +28,8 @@ void llama_context_destroy(llama_context **context);
 /// both.
 llama_context_plan llama_plan_context(const vk_caps *caps, const llama_config *config, llama_context_shape shape,
                                       const llama_stage_place *stage);
+/// The longest context that the device can have: one binding covers a head's K, and the table of angles.
+uint32_t llama_most_ctx(const vk_caps *caps, const llama_config *config, tensor_type kv_type);
 /// Layers that have their weights or their K and V in the host's memory now.
 uint32_t llama_layers_in_host(const llama_context *context);
 /// The chunk that is used when none is asked for.

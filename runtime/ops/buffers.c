@@ -165,7 +165,8 @@ static uint32_t kv_heads_per_slice(const vk_caps *caps, uint32_t n_head_kv, uint
 uint64_t op_kv_bytes(const vk_caps *caps, tensor_type type, uint32_t n_head_kv, uint32_t n_ctx, uint32_t head_dim) {
     uint64_t n_bytes = 0;
     uint32_t per_slice = kv_heads_per_slice(caps, n_head_kv, kv_head_bytes(type, n_ctx, head_dim));
-    for (uint32_t head = 0; per_slice && head < n_head_kv; head += per_slice) {
+    if (per_slice == 0) per_slice = 1; // that no binding covers it is another question
+    for (uint32_t head = 0; head < n_head_kv; head += per_slice) {
         uint32_t n = n_head_kv - head < per_slice ? n_head_kv - head : per_slice;
         n_bytes += 2 * spanned(op_kv_slice_bytes(type, n, n_ctx, head_dim));
     }
@@ -198,11 +199,13 @@ pum_status op_memory_kv(op_memory *m, tensor_type type, uint32_t n_head_kv, uint
 
 /* ---- rope table */
 
-uint64_t op_rope_bytes(uint32_t n_ctx, uint32_t n_rot) { return spanned((uint64_t)n_ctx * n_rot * sizeof(float)); }
+uint64_t op_rope_position_bytes(uint32_t n_rot) { return (uint64_t)n_rot * sizeof(float); }
+
+uint64_t op_rope_bytes(uint32_t n_ctx, uint32_t n_rot) { return spanned(n_ctx * op_rope_position_bytes(n_rot)); }
 
 pum_status op_memory_rope(op_memory *m, uint32_t n_ctx, uint32_t n_rot, const double *frequencies, op_rope *rope,
                           pum_error *err) {
-    uint64_t position_bytes = (uint64_t)n_rot * sizeof(float);
+    uint64_t position_bytes = op_rope_position_bytes(n_rot);
     *rope = (op_rope){.n_rot = n_rot};
     pum_status status = take(m, "rope table", n_ctx * position_bytes, &rope->table, err);
     if (status == PUM_OK) status = need_lane(m, 0, err);

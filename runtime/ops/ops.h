@@ -61,6 +61,8 @@ typedef struct op_position {
 
 /// What K or V of one head takes at one position.
 uint64_t op_kv_position_bytes(tensor_type type, uint32_t head_dim);
+/// What the table of angles takes for one position.
+uint64_t op_rope_position_bytes(uint32_t n_rot);
 
 /// Rotates q in place and k on its way into the cache, and stores k and v at positions n_past … n_past + n_tokens - 1.
 /// Pairs are (2i, 2i+1), as GGUF's "llama" has them. arXiv:2104.09864.

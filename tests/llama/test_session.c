@@ -1,5 +1,7 @@
 /* One timeline: greedy text of a real model, chunk sizes, rewinding, errors that leave the session usable. */
+#include "device.h"
 #include "llama/model_fixture.h"
+#include "vk/device.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -132,6 +134,25 @@ static void test_full_context_leaves_the_session_usable(void **state) {
     assert_ok(pum_session_rewind(s, 50, &err), err);
     greedy(s, prompt + 50, 10, 8, out, NULL);
     pum_session_destroy(&s);
+}
+
+/* On a device whose bindings cover no longer context. stories260K: 8 angles, 32 bytes a position; its K takes 16. */
+static void test_context_too_long_for_a_binding(void **state) {
+    (void)state;
+    vk_caps *caps = &fixture.device->vk->caps;
+    uint64_t own = caps->max_storage_range;
+    pum_plan plan;
+    pum_error err;
+    caps->max_storage_range = 300 * 32;
+    assert_int_equal(pum_model_plan(fixture.model, 400, PUM_KV_F16, &plan, &err), PUM_ERR_UNSUPPORTED);
+    if (!strstr(err.message, "300") || !strstr(err.message, "400") || !strstr(err.message, "--ctx")) fail_msg("%s", err.message);
+    pum_session *s;
+    assert_int_equal(pum_session_create(fixture.model, &(pum_session_params){.n_ctx = 400}, &s, &err), PUM_ERR_UNSUPPORTED);
+    assert_ok(pum_model_plan(fixture.model, 300, PUM_KV_F16, &plan, &err), err);
+    assert_int_equal(plan.n_ctx, 300);
+    assert_ok(pum_model_plan(fixture.model, 0, PUM_KV_F16, &plan, &err), err); // as much as there can be
+    assert_int_equal(plan.n_ctx, 256);
+    caps->max_storage_range = own;
 }
 
 static void test_bad_arguments_are_sentences(void **state) {
@@ -359,6 +380,7 @@ int main(void) {
         cmocka_unit_test(test_logits_of_every_token),
         cmocka_unit_test(test_rewind_and_go_on),
         cmocka_unit_test(test_full_context_leaves_the_session_usable),
+        cmocka_unit_test(test_context_too_long_for_a_binding),
         cmocka_unit_test(test_bad_arguments_are_sentences),
         cmocka_unit_test(test_abort_before_and_between),
         cmocka_unit_test(test_progress_can_stop),

@@ -1,5 +1,7 @@
 /* Where a model is put: arithmetic alone, on devices that are not there. */
+#include "llama/forward.h"
 #include "llama/placement.h"
+#include "ops/buffers.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -48,6 +50,20 @@ static llama_placement place(const llama_sizes *sizes, const llama_room *rooms, 
     assert_int_equal(llama_place_weights(&config, sizes, rooms, n, &p), expected);
     if (expected) check_whole(&p, sizes);
     return p;
+}
+
+/* K of a head and the table of angles stand in one binding each; nothing longer counts as nothing. */
+static void test_longest_context(void **state) {
+    (void)state;
+    enum { RANGE = 1 << 27 };
+    const vk_caps caps = {.max_storage_range = RANGE, .storage_align = 256};
+    const llama_config wide = {.head_dim = 128, .n_rot = 128}, half = {.head_dim = 128, .n_rot = 32};
+    assert_int_equal(llama_most_ctx(&caps, &wide, TENSOR_F16), RANGE / 512); // the table
+    assert_int_equal(llama_most_ctx(&caps, &half, TENSOR_F16), RANGE / 256); // K
+    assert_int_equal(llama_most_ctx(&caps, &half, TENSOR_Q8_0), RANGE / 136);
+    uint64_t covered = op_kv_bytes(&caps, TENSOR_F16, 4, RANGE / 256, 128);
+    assert_int_equal(covered, 4ull * 2 * RANGE);
+    assert_true(op_kv_bytes(&caps, TENSOR_F16, 4, RANGE / 256 + 1, 128) > covered);
 }
 
 static void test_all_of_it_fits(void **state) {
@@ -211,6 +227,7 @@ static void test_slowdown_is_that_of_the_reads(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_longest_context),
         cmocka_unit_test(test_all_of_it_fits),
         cmocka_unit_test(test_least_read_goes_first),
         cmocka_unit_test(test_a_tied_embedding_stays),
