@@ -18,6 +18,8 @@ int doctor_compile(engine *e, options *o);
 const char *doctor_verdict_name(pum_verdict verdict);
 const char *doctor_device_verdict_name(pum_device_verdict verdict);
 /// Writes the file of `doctor --report`. Returns false after a sentence on stderr.
-bool doctor_write_report(const engine *e, const options *o, const pum_device_info *info, const pum_device_report *report);
+bool doctor_write_report(const engine *e, options *o, const pum_device_info *info, const pum_device_report *report);
+/// The same file of a device that could not be checked to the end, with the last error.
+void doctor_report_failure(options *o, const char *which);
 
 #endif

@@ -106,7 +106,7 @@ int doctor_compile(engine *e, options *o) {
         return 1;
     }
     if (o->json)
-        print_json(e->device, &info, &run);
+        o->reported = print_json(e->device, &info, &run) == 0;
     else
         printf("\n%d kernels, %d spill, %d did not compile\n", run.n_kernels, run.n_spilling, run.n_failed);
     if (run.n_failed)

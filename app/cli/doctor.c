@@ -4,6 +4,7 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const char *const verdict_names[] = {"none", "ok", "wrong", "unrepeatable", "failed", "crashed", "hung", "unsupported"};
@@ -13,10 +14,9 @@ const char *doctor_verdict_name(pum_verdict verdict) { return verdict_names[verd
 const char *doctor_device_verdict_name(pum_device_verdict verdict) { return device_verdict_names[verdict]; }
 
 static bool on_progress(void *user, uint64_t done, uint64_t total) {
-    static bool said;
-    (void)user;
-    if (!said) engine_notice("checking %llu kernels on this device", (unsigned long long)(total - done));
-    said = true;
+    bool *said = user;
+    if (!*said) engine_notice("checking %llu kernels on this device", (unsigned long long)(total - done));
+    *said = true;
     return !engine_interrupted();
 }
 
@@ -62,6 +62,26 @@ static int print_json(const pum_device_info *d, const pum_device_report *r) {
     return json_print(o);
 }
 
+/* One of several devices that could not be looked at to its end: what is known of it, and why. */
+static int print_failure(const char *which) {
+    pum_device_info all[16], *d = NULL;
+    int n = 0;
+    bool by_index = which[strspn(which, "0123456789")] == 0;
+    if (by_index && strlen(which) < 3 && pum_devices(all, 16, &n, NULL) == PUM_OK && atoi(which) < n && atoi(which) < 16)
+        d = &all[atoi(which)];
+    json_t *o = json_object();
+    json_object_set_new(o, "device", json_text(d ? d->name : which));
+    json_object_set_new(o, "driver", json_text(d ? d->driver : NULL));
+    json_object_set_new(o, "driver_version", json_text(d ? d->driver_version : NULL));
+    json_object_set_new(o, "version", json_text(pum_version()));
+    json_object_set_new(o, "verdict", json_null());
+    json_object_set_new(o, "mean_kl", json_null());
+    json_object_set_new(o, "quirks", json_array());
+    json_object_set_new(o, "variants", json_array());
+    json_object_set_new(o, "error", json_text(engine_last_error()));
+    return json_print(o);
+}
+
 static void print_variant(const pum_variant_report *v) {
     char time[24] = "";
     if (v->time_us > 0) snprintf(time, sizeof time, "%.0f", v->time_us);
@@ -97,7 +117,8 @@ static int complain(const pum_device_info *d, const pum_device_report *r) {
     return 1;
 }
 
-/* Each device of the list by itself, as if it had been asked for alone; with --json an array of their reports. */
+/* Each device of the list by itself, as if it had been asked for alone; with --json an array of their reports. One that fails
+ * does not keep the next from its turn. */
 static int doctor_each(options *o) {
     const char *list = o->devices;
     int status = 0;
@@ -111,13 +132,15 @@ static int doctor_each(options *o) {
     pum_device_destroy(&all);
     o->devices = NULL;
     if (o->json) printf("[");
-    for (const char *at = list; at; at = *at ? at + 1 : NULL) {
+    for (const char *at = list; at && !engine_interrupted(); at = *at ? at + 1 : NULL) {
         char which[256];
         snprintf(which, sizeof which, "%.*s", (int)strcspn(at, ","), at);
         if (at != list && o->json) printf(",");
         o->device = which;
+        o->reported = false;
         if (command_doctor(o) != 0) status = 1;
-        o->report_goes_on = true;
+        if (!o->reported && o->json) print_failure(which);
+        if (!o->reported && o->report_file) doctor_report_failure(o, which);
         at += strcspn(at, ",");
     }
     if (o->json) printf("]\n");
@@ -129,7 +152,8 @@ int command_doctor(options *o) {
     engine e = {0};
     pum_error err;
     pum_device_report *report = NULL;
-    pum_device_check_params params = {.type = o->only_type, .full = o->full, .progress = on_progress};
+    bool said = false;
+    pum_device_check_params params = {.type = o->only_type, .full = o->full, .progress = on_progress, .user = &said};
     if (!engine_open_device(&e, o)) return 1;
     int status = 1;
     if (o->compile) {
@@ -144,6 +168,7 @@ int command_doctor(options *o) {
         pum_device_info info;
         pum_device_get_info(e.device, &info);
         status = o->json ? print_json(&info, report) : print_text(&info, report);
+        o->reported = true;
         if (o->report_file && !doctor_write_report(&e, o, &info, report)) status = 1;
         if (report->verdict == PUM_DEVICE_UNUSABLE) status = complain(&info, report);
     }

@@ -13,7 +13,12 @@
 #include <time.h>
 #include <unistd.h>
 
+static pum_error last_error;
+
+const char *engine_last_error(void) { return last_error.message; }
+
 bool engine_error(const pum_error *err) {
+    last_error = *err;
     fprintf(stderr, "pumice: error: %s\n", err->message);
     fflush(stderr);
     return false;

@@ -23,6 +23,8 @@ void engine_close(engine *e);
 
 /// "pumice: error: …" on stderr; returns false.
 bool engine_error(const pum_error *err);
+/// The sentence that it said last.
+const char *engine_last_error(void);
 /// "pumice: …" on stderr.
 void engine_notice(const char *format, ...);
 

@@ -20,6 +20,7 @@ typedef struct options {
     pum_sampler_params sampling;
     bool seed_given;
     bool echo, chat, json, special, no_bos, host_only, no_tune, ops, full, compile;
+    bool reported;       ///< the device that was looked at stands on standard output
     bool report_goes_on; ///< behind that of another device, in the same file
 } options;
 

@@ -94,17 +94,36 @@ static void put_all(FILE *f, const engine *e, const pum_device_info *d, const pu
     for (int i = 0; i < r->n_variants; i++) put_variant(f, &r->variants[i]);
 }
 
-bool doctor_write_report(const engine *e, const options *o, const pum_device_info *info, const pum_device_report *report) {
-    FILE *f = system_open(o->report_file, o->report_goes_on ? "ab" : "wb");
+/* Ends what was written, with a sentence where it could not be. */
+static bool close_report(FILE *f, options *o) {
     bool ok = f != NULL;
     if (f) {
-        put_all(f, e, info, report, o->full);
         ok = !ferror(f);
         ok = fclose(f) == 0 && ok;
     }
-    if (ok)
-        engine_notice("%s: a report that can be attached to a bug; it names neither you nor your files", o->report_file);
-    else
-        fprintf(stderr, "pumice: error: %s: the report cannot be written: %s\n", o->report_file, strerror(errno));
+    if (!ok) fprintf(stderr, "pumice: error: %s: the report cannot be written: %s\n", o->report_file, strerror(errno));
+    o->report_goes_on = o->report_goes_on || ok;
     return ok;
+}
+
+static FILE *open_report(const options *o) { return system_open(o->report_file, o->report_goes_on ? "ab" : "wb"); }
+
+bool doctor_write_report(const engine *e, options *o, const pum_device_info *info, const pum_device_report *report) {
+    FILE *f = open_report(o);
+    if (f) put_all(f, e, info, report, o->full);
+    if (!close_report(f, o)) return false;
+    engine_notice("%s: a report that can be attached to a bug; it names neither you nor your files", o->report_file);
+    return true;
+}
+
+void doctor_report_failure(options *o, const char *which) {
+    FILE *f = open_report(o);
+    if (f) {
+        fprintf(f, "# Pumice device report\npumice: %s\ndevice: %s\nchecks: not to their end: ", pum_version(), which);
+        put_text(f, engine_last_error());
+        fputc('\n', f);
+        put_devices(f);
+        put_environment(f);
+    }
+    close_report(f, o);
 }

@@ -43,6 +43,15 @@ on="-m $stories --no-tune --ctx 128"
     says 'device "99"'
     [ ! -s "$folder/out" ] || fail "expected nothing on standard output"
 
+    # One that cannot be looked at to its end is an element with a sentence, and the next has its turn.
+    on_layer() { env VK_LAYER_PATH="$tests/layers" VK_INSTANCE_LAYERS=VK_LAYER_PUMICE_test NODEVICE_SELECT=1 PUMICE_LAYER="$@"; }
+    list() { python3 -c 'import json, sys; print(*[(d["verdict"] or "none") + (" told" if d.get("error") else "") for d in json.load(sys.stdin)], sep=", ")' <"$folder/out"; }
+    runs 1 on_layer host=120 "$pumice" doctor --compile --type F32 --devices 0,1 --json # while the first compiles
+    [ "$(list)" = "none told, ok" ] || fail "expected a first device that could not be looked at, and a second, got: $(list)"
+    runs 1 on_layer vanish=2 "$pumice" doctor --type F32 --devices 0,1 --json --report "$folder/report"
+    [ "$(list)" = "none told, none told" ] || fail "expected two devices that are gone, got: $(list)"
+    [ "$(grep -c '^checks: not to their end: expected a Vulkan device' "$folder/report")" = 2 ] || fail "expected both in the report"
+
     # One of them is lost, now this one and now that one: the text is the same.
     runs 0 "$pumice" run $on --devices 0,1 -p "Once upon a time" -n 20 --temp 0
     mv "$folder/out" "$folder/story"
