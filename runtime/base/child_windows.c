@@ -48,7 +48,9 @@ static bool let_inherit(HANDLE *handle) { return SetHandleInformation(*handle, H
 static bool make_streams(child *c, HANDLE theirs[3]) {
     enum { PIPE_BYTES = 1 << 16 };
     HANDLE error = GetStdHandle(STD_ERROR_HANDLE), self = GetCurrentProcess();
+    DWORD no_wait = PIPE_READMODE_BYTE | PIPE_NOWAIT; // our end alone
     if (!CreatePipe(&theirs[0], &c->to, NULL, PIPE_BYTES) || !CreatePipe(&c->from, &theirs[1], NULL, PIPE_BYTES)) return false;
+    if (!SetNamedPipeHandleState(c->to, &no_wait, NULL, NULL)) return false;
     // This process may have none.
     if (!error || error == INVALID_HANDLE_VALUE ||
         !DuplicateHandle(self, error, self, &theirs[2], 0, FALSE, DUPLICATE_SAME_ACCESS))
@@ -127,9 +129,24 @@ pum_status child_adopt(int socket, void (*end)(void *user), void *user, child **
 
 /* ---- speaking */
 
+/* One that hangs does not read, and may be waiting for us to: neither is waited for without an end. */
+enum { SEND_MS = 10000, SEND_STEP_MS = 5 };
+
+/* The pipe does not wait: what it has no room for it leaves. */
 static bool send_all(HANDLE to, const char *bytes, size_t n) {
-    for (DWORD written; n > 0; bytes += written, n -= written)
+    ULONGLONG begin = GetTickCount64();
+    while (n > 0) {
+        DWORD written = 0;
         if (!WriteFile(to, bytes, (DWORD)n, &written, NULL)) return false;
+        bytes += written;
+        n -= written;
+        if (written > 0) {
+            begin = GetTickCount64();
+            continue;
+        }
+        if (GetTickCount64() - begin >= SEND_MS) return false;
+        Sleep(SEND_STEP_MS);
+    }
     return true;
 }
 
@@ -154,6 +171,13 @@ child_event child_read(child *c, int most_ms, const char **line) {
         if (GetTickCount64() - begin >= (ULONGLONG)most_ms) return CHILD_SILENT;
         Sleep(step_ms);
     }
+}
+
+double child_cpu_s(const child *c) {
+    FILETIME made, ended, kernel, user;
+    if (!GetProcessTimes(c->process, &made, &ended, &kernel, &user)) return -1;
+    return 1e-7 * ((double)(kernel.dwLowDateTime + ((ULONGLONG)kernel.dwHighDateTime << 32)) +
+                   (double)(user.dwLowDateTime + ((ULONGLONG)user.dwHighDateTime << 32)));
 }
 
 /* ---- ending */

@@ -92,6 +92,12 @@ eventually checker >/dev/null
 kill -9 "$(pgrep -f "^$bin/pumice.exe doctor")"
 check "with the program its process for checks ends" eventually no_checker
 
+x86_64-w64-mingw32-gcc-posix -std=gnu17 -O1 -Wall -Wextra -Werror -D_WIN32_WINNT=0x0A00 -I"$root/runtime" "$root/tests/app/child_windows.c" \
+    "$root/build/windows/lib/libpumice_core.a" -o "$scratch/child_windows.exe"
+timeout 100 "$root/tools/windows" run "$scratch/child_windows.exe" >out 2>err
+given_up=$?
+check "a child that does not read is given up after 10 s: $(head -n 1 out)" [ $given_up = 0 ]
+
 refused() { # refused WORDS ARGUMENT …: status 1, and a sentence with these words
     local words=$1 status
     shift
