@@ -76,6 +76,11 @@ pumice logits --no-tune -m "$model" --tokens ids -o 로짓.f32
 "$native" logits --no-tune -m "$model" --tokens ids -o expected.f32 2>/dev/null
 check "logits are those of this machine's program" same 로짓.f32 expected.f32
 
+pumice bench --no-tune -m "$model" -p 32 -n 8 -r 1 --json >out
+check "bench measures: $(grep -m 1 decode_tokens_per_s out)" grep -q '"decode_tokens_per_s": [0-9.]*[1-9]' out
+pumice doctor --compile --type F32 --json >out
+check "every kernel compiles" grep -q '"verdict": "ok"' out
+
 # The process for checks: one that is killed is followed by another; killing the program ends it too.
 checker() { pgrep -f "$(basename "$root").build.windows.bin.pumice-check.exe"; }
 no_checker() { ! checker >/dev/null; }
