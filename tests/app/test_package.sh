@@ -18,7 +18,7 @@ package=$(echo "$scratch"/made/*.deb)
 check "there is one package" test -f "$package"
 echo "$(basename "$package"), $(stat -c %s "$package") bytes: $(dpkg-deb -f "$package" Depends)"
 depends=" $(dpkg-deb -f "$package" Depends | sed 's/([^)]*)//g; s/[,|]/ /g') "
-for name in libc6 libsdl2-2.0-0 libsdl2-ttf-2.0-0 libfontconfig1 libpcre2-8-0 libjansson4 libsqlite3-0 libutf8proc2 libdbus-1-3 libvulkan1; do
+for name in libc6 libsdl2-2.0-0 libsdl2-ttf-2.0-0 libfontconfig1 libpcre2-8-0 libjansson4 libcurl3-gnutls libnettle8 libsqlite3-0 libutf8proc2 libdbus-1-3 libvulkan1; do
     check "it depends on $name" grep -q " $name " <<<"$depends"
 done
 # CPack's own, for a library in the linker's folder.
