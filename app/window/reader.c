@@ -1,4 +1,5 @@
 #include "reader.h"
+#include "words.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -81,7 +82,13 @@ static bool find_key(reader *r, const reader_view *v, const SDL_KeyboardEvent *k
 static void add_to_query(reader *r, const reader_view *v, const char *text) {
     size_t n = strlen(r->query), more = strlen(text);
     if (n + more < sizeof r->query) memcpy(r->query + n, text, more + 1);
+    r->preedit[0] = 0;
     find(r, v);
+}
+
+bool reader_compose(reader *r, const char *text) {
+    if (r->finding) snprintf(r->preedit, sizeof r->preedit, "%s", text);
+    return r->finding;
 }
 
 /* ---- links: nothing is opened that was not seen and agreed to */
@@ -295,49 +302,60 @@ static void text_end(const reader_view *v, draw_list *list, int x, int y, int wi
     draw_text(list, x, y, text, n, color);
 }
 
+static void tell_found(reader *r) {
+    char now[24], all[24];
+    snprintf(now, sizeof now, "%zu", r->n_found ? r->now + 1 : 0);
+    snprintf(all, sizeof all, "%zu", r->n_found);
+    say_with(r->status, sizeof r->status, W_FOUND, now, all, NULL);
+}
+
 static void draw_search(reader *r, const reader_view *v, const theme *colors, draw_list *list) {
     int line = fonts_line_height(v->fonts), pad = line / 3, width = v->area.w < 20 * line ? v->area.w : 20 * line;
     SDL_Rect box = {v->area.x + v->area.w - width, v->area.y, width, line * 4 / 3 + 2 * pad};
     frame(list, box, colors->panel, colors->accent);
-    r->close_button = button(v, list, box.x + box.w - pad, box.y + pad, "Close", colors, false);
+    r->close_button = button(v, list, box.x + box.w - pad, box.y + pad, say(W_CLOSE), colors, false);
     if (r->query[0])
-        snprintf(r->status, sizeof r->status, "%zu of %zu", r->n_found ? r->now + 1 : 0, r->n_found);
+        tell_found(r);
     else
         r->status[0] = 0;
     int status = fonts_width(v->fonts, r->status, strlen(r->status)), y = box.y + pad + line / 6;
     int right = r->close_button.x - pad - status;
     draw_text(list, right, y, r->status, strlen(r->status), colors->faint);
     int field = right - box.x - 3 * pad;
-    if (r->query[0])
-        text_end(v, list, box.x + pad, y, field, r->query, colors->text);
+    snprintf(r->shown, sizeof r->shown, "%s%s", r->query, r->preedit);
+    if (r->shown[0])
+        text_end(v, list, box.x + pad, y, field, r->shown, colors->text);
     else
-        draw_text(list, box.x + pad, y, "Find in chat", strlen("Find in chat"), colors->faint);
-    int caret = fonts_width(v->fonts, r->query, strlen(r->query));
+        draw_text(list, box.x + pad, y, say(W_FIND), strlen(say(W_FIND)), colors->faint);
+    int caret = fonts_width(v->fonts, r->shown, strlen(r->shown)),
+        unfinished = fonts_width(v->fonts, r->preedit, strlen(r->preedit));
+    if (caret <= field)
+        draw_rect(list, (SDL_Rect){box.x + pad + caret - unfinished, y + line - line / 8, unfinished, line / 12 + 1},
+                  colors->accent);
     draw_rect(list, (SDL_Rect){box.x + pad + (caret < field ? caret : field) + 1, y + line / 8, line / 12 + 1, line * 3 / 4},
               colors->accent);
 }
 
 static void draw_question(reader *r, const reader_view *v, const theme *colors, draw_list *list) {
-    static const char title[] = "Open this address in the browser?",
-                      title_other[] = "This kind of address is not opened from here.";
     int line = fonts_line_height(v->fonts), pad = line / 2, width = v->area.w < 26 * line ? v->area.w : 26 * line;
     bool good = may_open(r->asked);
     SDL_Rect box = {v->area.x + (v->area.w - width) / 2, v->area.y + v->area.h / 2 - 3 * line, width,
                     2 * line + line * 4 / 3 + 4 * pad};
     frame(list, box, colors->panel, colors->accent);
     draw_clip(list, box);
-    draw_text(list, box.x + pad, box.y + pad, good ? title : title_other, strlen(good ? title : title_other), colors->text);
+    const char *title = say(good ? W_ASK_LINK : W_NO_LINK);
+    draw_text(list, box.x + pad, box.y + pad, title, strlen(title), colors->text);
     // Its beginning is what says whose it is.
     draw_text(list, box.x + pad, box.y + pad + line, r->asked, strlen(r->asked), colors->accent);
     draw_clip(list, (SDL_Rect){0});
     int y = box.y + 2 * line + 2 * pad + pad / 2, right = box.x + box.w - pad;
     r->open_button = (SDL_Rect){0};
     if (good) {
-        r->open_button = button(v, list, right, y, "Open", colors, true);
+        r->open_button = button(v, list, right, y, say(W_OPEN), colors, true);
         right = r->open_button.x - pad;
     }
-    r->copy_button = button(v, list, right, y, "Copy", colors, false);
-    r->close_button = button(v, list, r->copy_button.x - pad, y, "Cancel", colors, false);
+    r->copy_button = button(v, list, right, y, say(W_COPY), colors, false);
+    r->close_button = button(v, list, r->copy_button.x - pad, y, say(W_CANCEL), colors, false);
 }
 
 void reader_draw(reader *r, const reader_view *v, const theme *colors, draw_list *list) {

@@ -20,8 +20,10 @@ typedef struct reader {
     text_place anchor, caret;
     bool finding;
     char query[256];
+    char preedit[64]; ///< the input method's unfinished text behind it
+    char shown[320];  ///< both; borrowed by the list that is drawn
     size_t n_found, now;
-    char status[32]; ///< borrowed by the list that is drawn
+    char status[64]; ///< borrowed by the list that is drawn
     char *asked;     ///< the address of a link, until the person has answered
     SDL_Rect open_button, copy_button, close_button;
 } reader;
@@ -31,6 +33,8 @@ void reader_free(reader *r);
 void reader_reset(reader *r);
 /// Returns whether the event was the reader's; what it leaves is others'.
 bool reader_event(reader *r, const reader_view *v, const SDL_Event *event);
+/// What the input method has not finished; returns whether it is for the search.
+bool reader_compose(reader *r, const char *text);
 /// Draws the search, or the question, over the transcript.
 void reader_draw(reader *r, const reader_view *v, const theme *colors, draw_list *list);
 /// Whether anything is selected.

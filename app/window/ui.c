@@ -329,6 +329,28 @@ static void keep_model(ui *u) {
     if (other) keep_settings(u);
 }
 
+/* What a person should know of an answer that has ended. */
+static void tell_end(ui *u, const news *n) {
+    char text[400], count[24];
+    if (n->n_rebuilds > 0) ui_say(u, say(W_REBUILT));
+    snprintf(count, sizeof count, "%d", n->n_left_out);
+    if (n->n_left_out > 0)
+        ui_say(u, say_with(text, sizeof text, W_LEFT_OUT, count, NULL, NULL));
+    else if (n->context_full)
+        ui_say(u, say(W_CONTEXT_FULL));
+}
+
+/* The device, in words. */
+static void set_device(ui *u, const news *n) {
+    size_t n_bytes = (n->detail ? strlen(n->detail) : 0) + 400;
+    char *text = malloc(n_bytes);
+    if (!text) return;
+    snprintf(text, n_bytes, "%s%s%s%s%s", n->detail ? n->detail : "", n->on_cpu ? ": " : "", n->on_cpu ? say(W_ON_CPU) : "",
+             n->checked ? " · " : "", n->checked ? say(W_CHECKED) : "");
+    free(u->device);
+    u->device = text;
+}
+
 static void hear(ui *u, news *n) {
     switch (n->kind) {
     case NEWS_CHECKING:
@@ -344,14 +366,14 @@ static void hear(ui *u, news *n) {
         u->n_ctx = n->n_ctx;
         u->n_past = 0;
         set_text(&u->model, n->text);
-        set_text(&u->device, n->detail);
+        set_device(u, n);
         keep_model(u);
         if (u->sends_later) send(u);
         break;
     case NEWS_DEVICE:
         u->loading = false;
         u->total = 0;
-        set_text(&u->device, n->detail);
+        set_device(u, n);
         break;
     case NEWS_DEVICES:
         free(u->sheet_settings.devices);
@@ -381,7 +403,7 @@ static void hear(ui *u, news *n) {
         u->n_past = n->n_past;
         u->n_ctx = n->n_ctx;
         if (n->tokens_per_s > 0) u->tokens_per_s = n->tokens_per_s;
-        if (n->text && *n->text) transcript_add(u->transcript, MESSAGE_NOTICE, n->text);
+        tell_end(u, n);
         break;
     }
 }
@@ -662,7 +684,7 @@ static void press(ui *u, const SDL_Event *event) {
     bool enters = key->keysym.sym == SDLK_RETURN || key->keysym.sym == SDLK_KP_ENTER;
     if (u->composing) return; // the input method's keys
     bool field = u->open_sheet || widgets_typing(&u->widgets);
-    if (enters && field && enter_is_the_input_methods(u, key->timestamp)) return;
+    if (enters && (field || u->reader.finding) && enter_is_the_input_methods(u, key->timestamp)) return;
     if (!enters) u->composition_ended = false;
     reader_view read = view(u);
     if (!field && reader_event(&u->reader, &read, event)) return;
@@ -688,7 +710,8 @@ static void type(ui *u, const SDL_Event *event) {
 static void compose(ui *u, const SDL_TextEditingEvent *event) {
     bool was = u->composing;
     composer *to = typing(u);
-    if (to) composer_set_preedit(to, event->text, event->start);
+    bool finds = to == &u->composer && reader_compose(&u->reader, event->text);
+    if (to && !finds) composer_set_preedit(to, event->text, event->start);
     u->composing = event->text[0] != 0;
     if (was && !u->composing) {
         u->composition_ended = true;

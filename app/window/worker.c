@@ -145,15 +145,15 @@ static void close_model(worker *w) {
     pum_file_destroy(&w->file);
 }
 
-static void describe_device(const worker *w, char *text, size_t n_bytes) {
+/* What is said of the device; returns what kind of one it is. */
+static news describe_device(const worker *w, news_kind kind, char *text, size_t n_bytes) {
     char names[512], memory[256];
     pum_plan plan;
     conversation_get_plan(w->conversation, &plan);
-    bool cpu = devices_names(w->device, names, sizeof names);
+    news n = {.kind = kind, .on_cpu = devices_names(w->device, names, sizeof names), .checked = pum_model_is_checked(w->model)};
     bool short_of_memory = devices_memory_notice(&plan, memory, sizeof memory);
-    snprintf(text, n_bytes, "%s%s%s%s%s", names, cpu ? ": a driver that runs on the CPU, much slower than a GPU" : "",
-             pum_model_is_checked(w->model) ? " · checked on your device" : "", short_of_memory ? " · " : "",
-             short_of_memory ? memory : "");
+    snprintf(text, n_bytes, "%s%s%s", names, short_of_memory ? " · " : "", short_of_memory ? memory : "");
+    return n;
 }
 
 static void tell_ready(worker *w, const char *path) {
@@ -161,12 +161,9 @@ static void tell_ready(worker *w, const char *path) {
     pum_model_get_info(w->model, &info);
     const char *slash = strrchr(path, '/');
     char detail[1024];
-    describe_device(w, detail, sizeof detail);
-    tell(w, (news){.kind = NEWS_READY, .n_ctx = conversation_n_ctx(w->conversation)},
-         info.name ? info.name
-         : slash   ? slash + 1
-                   : path,
-         detail);
+    news ready = describe_device(w, NEWS_READY, detail, sizeof detail);
+    ready.n_ctx = conversation_n_ctx(w->conversation);
+    tell(w, ready, info.name ? info.name : slash ? slash + 1 : path, detail);
 }
 
 /* ---- devices */
@@ -302,8 +299,7 @@ static pum_status move(worker *w, pum_error *err) {
     w->model = model;
     w->device = device;
     char detail[512];
-    describe_device(w, detail, sizeof detail);
-    tell(w, (news){.kind = NEWS_DEVICE}, NULL, detail);
+    tell(w, describe_device(w, NEWS_DEVICE, detail, sizeof detail), NULL, detail);
     return PUM_OK;
 }
 
@@ -358,11 +354,6 @@ static bool set_running(worker *w, conversation *c) {
     return go_on;
 }
 
-static void add_notice(char *notice, size_t n_bytes, const char *text) {
-    size_t n = strlen(notice);
-    snprintf(notice + n, n_bytes - n, "%s%s", n ? " " : "", text);
-}
-
 static void answer(worker *w, const worker_turns *t) {
     pum_error err = {.message = "no model is loaded; drop a .gguf file on the window"};
     answer_report report = {0};
@@ -379,22 +370,16 @@ static void answer(worker *w, const worker_turns *t) {
     if (set_running(w, w->conversation)) status = answer_somewhere(w, t, &callbacks, &report, &err);
     set_running(w, NULL);
     if (status != PUM_OK) tell_failure(w, &err);
-    char notice[400] = "";
-    if (report.n_rebuilds > 0) add_notice(notice, sizeof notice, "The device was lost and has been rebuilt; the answer went on.");
-    if (report.n_turns_left_out > w->n_left_out) {
-        char left_out[100];
-        snprintf(left_out, sizeof left_out, "The context is full: the oldest %d turns are left out from now on.",
-                 report.n_turns_left_out);
-        add_notice(notice, sizeof notice, left_out);
-    } else if (report.end == ANSWER_CONTEXT_FULL) {
-        add_notice(notice, sizeof notice, "The context is full: the answer ends here.");
-    }
+    bool more = report.n_turns_left_out > w->n_left_out;
     w->n_left_out = report.n_turns_left_out;
     news done = {.kind = NEWS_DONE, .n_past = conversation_n_past(w->conversation), .n_ctx = conversation_n_ctx(w->conversation)};
     done.failed = status != PUM_OK;
     done.stopped = report.end == ANSWER_STOPPED;
+    done.n_rebuilds = report.n_rebuilds;
+    done.n_left_out = more ? report.n_turns_left_out : 0;
+    done.context_full = report.end == ANSWER_CONTEXT_FULL;
     if (report.answer_ms > 0) done.tokens_per_s = report.n_answer / report.answer_ms * 1e3;
-    tell(w, done, notice, NULL);
+    tell(w, done, NULL, NULL);
 }
 
 /* ---- the thread */

@@ -10,12 +10,12 @@
 typedef enum news_kind {
     NEWS_CHECKING, ///< done of total kernels, at the first use of a device
     NEWS_LOADING,  ///< done of total bytes
-    NEWS_READY,    ///< text: the model's name; detail: the device, in words
-    NEWS_DEVICE,   ///< detail: another device, in words; the chat goes on there
+    NEWS_READY,    ///< text: the model's name; detail, on_cpu, checked: the device
+    NEWS_DEVICE,   ///< the same of another device; the chat goes on there
     NEWS_FAILED,   ///< text: a sentence; nothing else has changed
     NEWS_PROGRESS, ///< done of total tokens of the prompt
     NEWS_TEXT,     ///< a piece of the answer
-    NEWS_DONE,     ///< of the answer; text: a notice, or ""
+    NEWS_DONE,     ///< of the answer
     NEWS_DEVICES,  ///< what there is, as asked for
 } news_kind;
 
@@ -26,6 +26,10 @@ typedef struct news {
     double tokens_per_s;
     int n_past, n_ctx;
     bool stopped, failed; ///< NEWS_DONE: by the person; there is no answer, or half of one
+    bool on_cpu, checked; ///< of a device: its driver runs on the CPU; its kernels were checked
+    int n_rebuilds;       ///< NEWS_DONE: how often the device was lost meanwhile
+    int n_left_out;       ///< the turns that are left out from now on, because the context is full; 0: none more than before
+    bool context_full;    ///< that is why the answer ends
     char *text, *detail;
     pum_device_info *devices; ///< [n_devices]
     int n_devices;
