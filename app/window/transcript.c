@@ -32,9 +32,8 @@ void transcript_destroy(transcript **t) {
     *t = NULL;
 }
 
-bool transcript_append(transcript *t, const char *text) {
-    if (t->n == 0) return false;
-    message *m = &t->messages[t->n - 1];
+static bool append_to(transcript *t, size_t i, const char *text) {
+    message *m = &t->messages[i];
     size_t n = strlen(text);
     if (m->n_bytes + n + 1 > m->capacity) {
         size_t capacity = (m->n_bytes + n) + (m->n_bytes + n) / (m->n_bytes ? 1 : 16) + 64;
@@ -45,8 +44,14 @@ bool transcript_append(transcript *t, const char *text) {
     }
     memcpy(m->text + m->n_bytes, text, n + 1);
     m->n_bytes += n;
-    if (t->first_dirty > t->n - 1) t->first_dirty = t->n - 1;
+    if (t->first_dirty > i) t->first_dirty = i;
     return true;
+}
+
+bool transcript_append(transcript *t, const char *text) {
+    for (size_t i = t->n; i-- > 0;)
+        if (t->messages[i].turn >= 0) return append_to(t, i, text);
+    return false;
 }
 
 bool transcript_add(transcript *t, message_kind kind, const char *text) {
@@ -60,7 +65,7 @@ bool transcript_add(transcript *t, message_kind kind, const char *text) {
     bool turn = kind == MESSAGE_USER || kind == MESSAGE_ASSISTANT;
     t->messages[t->n++] = (message){.kind = kind, .turn = turn ? t->n_turns++ : -1, .sections.plain = kind != MESSAGE_ASSISTANT};
     if (t->first_dirty > t->n - 1) t->first_dirty = t->n - 1;
-    return transcript_append(t, text);
+    return append_to(t, t->n - 1, text);
 }
 
 char *transcript_markdown(const transcript *t) {

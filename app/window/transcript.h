@@ -15,7 +15,8 @@ void transcript_destroy(transcript **t);
 void transcript_clear(transcript *t);
 /// Begins a message; text may be "". Returns false when the heap is out.
 bool transcript_add(transcript *t, message_kind kind, const char *text);
-/// Adds to the last message.
+/// Adds to the last message of a person or of Pumice: a notice may have come behind it meanwhile. Returns false where there is
+/// none, or when the heap is out.
 bool transcript_append(transcript *t, const char *text);
 /// The whole chat as Markdown, without notices; to be freed with free(). NULL when the heap is out.
 char *transcript_markdown(const transcript *t);

@@ -87,6 +87,20 @@ static int settled_height(transcript *t) {
     return transcript_height(t);
 }
 
+/* What streams goes on where it was, whatever came behind it. */
+static void test_notice_in_between(void **state) {
+    (void)state;
+    transcript *t = transcript_create();
+    assert_false(transcript_append(t, "lost"));
+    transcript_add(t, MESSAGE_ASSISTANT, "the beginning");
+    transcript_add(t, MESSAGE_NOTICE, "a notice");
+    assert_true(transcript_append(t, ", and the end"));
+    settled_height(t);
+    assert_string_equal(transcript_message(t, 0), "the beginning, and the end");
+    assert_string_equal(transcript_message(t, 1), "a notice");
+    transcript_destroy(&t);
+}
+
 static void test_stream(void **state) {
     (void)state;
     for (unsigned seed = 1; seed <= 20; seed++) {
@@ -195,9 +209,10 @@ static void test_no_jump(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_covers),  cmocka_unit_test(test_right_to_left), cmocka_unit_test(test_stream),
-        cmocka_unit_test(test_copy),    cmocka_unit_test(test_steps),         cmocka_unit_test(test_find),
-        cmocka_unit_test(test_no_jump),
+        cmocka_unit_test(test_covers), cmocka_unit_test(test_right_to_left),
+        cmocka_unit_test(test_stream), cmocka_unit_test(test_notice_in_between),
+        cmocka_unit_test(test_copy),   cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_find),   cmocka_unit_test(test_no_jump),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
