@@ -3,7 +3,6 @@
 #include "chat/paths.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,44 +65,30 @@ static const char *const statements[N_STORE_SQL] = {
 
 /* ---- errors */
 
-pum_status store_fail_with(pum_error *err, pum_status status, const char *format, ...) {
-    if (!err) return status;
-    va_list args;
-    va_start(args, format);
-    err->status = status;
-    vsnprintf(err->message, sizeof err->message, format, args);
-    va_end(args);
-    return status;
-}
-
-pum_status store_fail_memory(pum_error *err) {
-    return store_fail_with(err, PUM_ERR_MEMORY, "host memory ran out; close other programs and try again");
-}
-
 static pum_status fail_code(int code, const char *path, const char *why, const char *doing, pum_error *err) {
     if (!path) path = "the chats in memory";
     switch (code & 0xFF) {
     case SQLITE_NOMEM:
-        return store_fail_memory(err);
+        return fail_memory(err);
     case SQLITE_FULL:
-        return store_fail_with(err, PUM_ERR_IO, "%s: the disk is full (%s); free some space", doing, path);
+        return fail_with(err, PUM_ERR_IO, "%s: the disk is full (%s); free some space", doing, path);
     case SQLITE_BUSY:
     case SQLITE_LOCKED:
-        return store_fail_with(err, PUM_ERR_IO, "%s: another program holds %s; end it and try again", doing, path);
+        return fail_with(err, PUM_ERR_IO, "%s: another program holds %s; end it and try again", doing, path);
     case SQLITE_READONLY:
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_AUTH:
-        return store_fail_with(err, PUM_ERR_IO, "%s: %s cannot be written; look at the permissions of the file and its folder",
+        return fail_with(err, PUM_ERR_IO, "%s: %s cannot be written; look at the permissions of the file and its folder",
                                doing, path);
     case SQLITE_IOERR:
-        return store_fail_with(err, PUM_ERR_IO, "%s: reading or writing %s failed; look at the disk, and whether it is full",
+        return fail_with(err, PUM_ERR_IO, "%s: reading or writing %s failed; look at the disk, and whether it is full",
                                doing, path);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
-        return store_fail_with(err, PUM_ERR_FORMAT, "%s: %s is damaged; start again, and it is set aside", doing, path);
+        return fail_with(err, PUM_ERR_FORMAT, "%s: %s is damaged; start again, and it is set aside", doing, path);
     default:
-        return store_fail_with(err, PUM_ERR_IO, "%s: %s: %s", doing, path, why);
+        return fail_with(err, PUM_ERR_IO, "%s: %s: %s", doing, path, why);
     }
 }
 
@@ -174,7 +159,7 @@ pum_status store_change(store *s, const char *doing, pum_error *err, store_sql s
     bool ok = run(s, sql, types, args);
     va_end(args);
     if (!ok) return store_fail(s, doing, err);
-    if (sqlite3_changes(s->db) == 0) return store_fail_with(err, PUM_ERR_ARGUMENT, "%s: it is not there any more", doing);
+    if (sqlite3_changes(s->db) == 0) return fail_with(err, PUM_ERR_ARGUMENT, "%s: it is not there any more", doing);
     return PUM_OK;
 }
 
@@ -269,7 +254,7 @@ static opened open_database(store *s, char *why, size_t n_why, pum_error *err) {
         return OPEN_DAMAGED;
     }
     int code = sqlite3_open_v2(path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, NULL);
-    if (!s->db) return store_fail_memory(err), OPEN_FAILED;
+    if (!s->db) return fail_memory(err), OPEN_FAILED;
     sqlite3_extended_result_codes(s->db, 1);
     sqlite3_busy_timeout(s->db, BUSY_MS);
     // Until it is known to be ours.
@@ -283,7 +268,7 @@ static opened open_database(store *s, char *why, size_t n_why, pum_error *err) {
         return OPEN_DAMAGED;
     }
     if (code == SQLITE_OK && version > VERSION) {
-        store_fail_with(
+        fail_with(
             err, PUM_ERR_UNSUPPORTED,
             "%s was written by a newer Pumice (expected version %d at most, got %d); it is left as it is: use that Pumice", path,
             VERSION, (int)version);
@@ -381,14 +366,14 @@ pum_status store_open(const char *path, store **out, char *notice, pum_error *er
     pum_error own;
     if (!err) err = &own;
     store *s = calloc(1, sizeof *s);
-    if (!s) return store_fail_memory(err);
+    if (!s) return fail_memory(err);
     pum_status status = PUM_OK;
     if (path && !(s->path = strdup(path))) {
-        status = store_fail_memory(err);
+        status = fail_memory(err);
         goto fail;
     }
     if (path && !make_folders(path)) {
-        status = store_fail_with(err, PUM_ERR_IO, "the folder of %s could not be made (%s); look at the permissions", path,
+        status = fail_with(err, PUM_ERR_IO, "the folder of %s could not be made (%s); look at the permissions", path,
                                  strerror(errno));
         goto fail;
     }
@@ -396,7 +381,7 @@ pum_status store_open(const char *path, store **out, char *notice, pum_error *er
     if (how == OPEN_DAMAGED && path) {
         close_database(s);
         if (!set_aside(path, aside, sizeof aside)) {
-            status = store_fail_with(err, PUM_ERR_IO,
+            status = fail_with(err, PUM_ERR_IO,
                                      "%s is damaged (%.200s) and could not be set aside (%s); look at the permissions", path, why,
                                      strerror(errno));
             goto fail;
@@ -405,7 +390,7 @@ pum_status store_open(const char *path, store **out, char *notice, pum_error *er
                  "The file with the chats was damaged (%.200s). It was set aside as %.600s, and a new one begun.", why, aside);
         how = open_and_tidy(s, why, sizeof why, err);
     }
-    if (how == OPEN_DAMAGED) status = store_fail_with(err, PUM_ERR_FORMAT, "a new file for chats cannot be used: %s", why);
+    if (how == OPEN_DAMAGED) status = fail_with(err, PUM_ERR_FORMAT, "a new file for chats cannot be used: %s", why);
     if (how == OPEN_FAILED) status = err->status;
     if (how == OPEN_OK) {
         *out = s;
@@ -421,7 +406,7 @@ pum_status store_open_default(store **s, char *notice, pum_error *err) {
     pum_error why;
     pum_status status = paths_of(PATH_DATA, "chats.db", path, sizeof path)
                             ? store_open(path, s, notice, &why)
-                            : store_fail_with(&why, PUM_ERR_IO, "there is no folder for chats: set HOME or XDG_DATA_HOME");
+                            : fail_with(&why, PUM_ERR_IO, "there is no folder for chats: set HOME or XDG_DATA_HOME");
     if (status == PUM_OK) return PUM_OK;
     status = store_open(NULL, s, notice, err);
     snprintf(notice, STORE_NOTICE_BYTES, "Chats are not kept this time: %.900s.", why.message);

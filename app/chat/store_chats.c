@@ -85,7 +85,7 @@ static pum_status take_chats(store *s, sqlite3_stmt *stmt, const char *word, siz
     }
     bool ok = store_done(stmt, memory ? step : SQLITE_DONE);
     if (ok && memory) return PUM_OK;
-    pum_status status = memory ? store_fail(s, doing, err) : store_fail_memory(err);
+    pum_status status = memory ? store_fail(s, doing, err) : fail_memory(err);
     store_chats_free(*chats, *n);
     *chats = NULL;
     *n = 0;
@@ -170,7 +170,7 @@ pum_status store_search(store *s, const char *text, store_chat **chats, size_t *
     *chats = NULL;
     *n = 0;
     query q;
-    if (!read_query(&q, text)) return store_fail_memory(err);
+    if (!read_query(&q, text)) return fail_memory(err);
     if (!q.word) {
         free_query(&q);
         return store_list(s, chats, n, err);
@@ -193,7 +193,7 @@ pum_status store_chat_add(store *s, store_id *chat, pum_error *err) {
     return status;
 }
 
-static pum_status not_there(pum_error *err) { return store_fail_with(err, PUM_ERR_ARGUMENT, "the chat is not there any more"); }
+static pum_status not_there(pum_error *err) { return fail_with(err, PUM_ERR_ARGUMENT, "the chat is not there any more"); }
 
 pum_status store_rename(store *s, store_id chat, const char *title, pum_error *err) {
     const char *doing = "the chat could not be renamed";
@@ -215,7 +215,7 @@ pum_status store_title(store *s, store_id chat, char **title, pum_error *err) {
     *title = step == SQLITE_ROW ? store_copy_column(stmt, 0) : NULL;
     if (!store_done(stmt, step)) return store_fail(s, "the title could not be read", err);
     if (step != SQLITE_ROW) return not_there(err);
-    return *title ? PUM_OK : store_fail_memory(err);
+    return *title ? PUM_OK : fail_memory(err);
 }
 
 pum_status store_pin(store *s, store_id chat, bool pinned, pum_error *err) {
@@ -302,7 +302,7 @@ pum_status store_get_settings(store *s, store_id chat, store_settings *settings,
     bool memory = step != SQLITE_ROW || store_read_settings(stmt, settings);
     if (!store_done(stmt, step)) return store_fail(s, "the settings of the chat could not be read", err);
     if (step != SQLITE_ROW) return not_there(err);
-    return memory ? PUM_OK : store_fail_memory(err);
+    return memory ? PUM_OK : fail_memory(err);
 }
 
 pum_status store_set_draft(store *s, store_id chat, const char *text, pum_error *err) {
@@ -320,7 +320,7 @@ pum_status store_get_draft(store *s, store_id chat, char **text, pum_error *err)
         *text = NULL;
         return store_fail(s, "the draft could not be read", err);
     }
-    return *text ? PUM_OK : store_fail_memory(err);
+    return *text ? PUM_OK : fail_memory(err);
 }
 
 pum_status store_set_open_chat(store *s, store_id chat, pum_error *err) {
@@ -339,7 +339,7 @@ pum_status store_get_open_chat(store *s, store_id *chat, pum_error *err) {
 pum_status store_preset_save(store *s, const char *name, const store_settings *settings, store_id *preset, pum_error *err) {
     const char *doing = "the preset could not be kept";
     *preset = 0;
-    if (!name[strspn(name, " \t\n")]) return store_fail_with(err, PUM_ERR_ARGUMENT, "a preset needs a name");
+    if (!name[strspn(name, " \t\n")]) return fail_with(err, PUM_ERR_ARGUMENT, "a preset needs a name");
     pum_status status = store_check_settings(settings, err);
     if (status != PUM_OK) return status;
     sqlite3_stmt *stmt = s->statements[SQL_PRESET_SAVE];
@@ -374,7 +374,7 @@ pum_status store_presets(store *s, store_preset **presets, size_t *n, pum_error 
     }
     bool ok = store_done(stmt, memory ? step : SQLITE_DONE);
     if (ok && memory) return PUM_OK;
-    pum_status status = memory ? store_fail(s, "the presets could not be listed", err) : store_fail_memory(err);
+    pum_status status = memory ? store_fail(s, "the presets could not be listed", err) : fail_memory(err);
     store_presets_free(*presets, *n);
     *presets = NULL;
     *n = 0;

@@ -93,7 +93,7 @@ pum_status store_export_markdown(store *s, store_id chat, char **out, pum_error 
         put_text(&t, "\n\n");
         if (settings.system) put_turn(&t, SYSTEM_SPEAKER, settings.system);
         for (size_t i = 0; i < n; i++) put_turn(&t, messages[i].role == STORE_USER ? 0 : 1, messages[i].text);
-        if (t.failed) status = store_fail_memory(err);
+        if (t.failed) status = fail_memory(err);
     }
     free(title);
     store_settings_free(&settings);
@@ -175,7 +175,7 @@ static pum_status json_of_chat(store *s, store_id chat, json_t **out, pum_error 
         json_decref(preset);
     store_settings_free(&settings);
     if (!store_done(stmt, step) && status == PUM_OK) status = store_fail(s, "the chat could not be exported", err);
-    return status == PUM_OK && !*out ? store_fail_memory(err) : status;
+    return status == PUM_OK && !*out ? fail_memory(err) : status;
 }
 
 pum_status store_export_json(store *s, store_id chat, char **out, pum_error *err) {
@@ -187,8 +187,8 @@ pum_status store_export_json(store *s, store_id chat, char **out, pum_error *err
     if (status == PUM_OK) status = store_tree(s, chat, &messages, &n, err);
     for (size_t i = 0; i < n && status == PUM_OK; i++)
         if (json_array_append_new(json_object_get(root, "messages"), json_of_message(&messages[i])) != 0)
-            status = store_fail_memory(err);
-    if (status == PUM_OK && !(*out = json_dumps(root, JSON_INDENT(1)))) status = store_fail_memory(err);
+            status = fail_memory(err);
+    if (status == PUM_OK && !(*out = json_dumps(root, JSON_INDENT(1)))) status = fail_memory(err);
     store_messages_free(messages, n);
     json_decref(root);
     return status;
@@ -197,7 +197,7 @@ pum_status store_export_json(store *s, store_id chat, char **out, pum_error *err
 /* ---- JSON in: nothing of it is believed */
 
 static pum_status wrong(pum_error *err, const char *where, const char *expected) {
-    return store_fail_with(err, PUM_ERR_FORMAT, "the chat cannot be imported: %s: expected %s", where, expected);
+    return fail_with(err, PUM_ERR_FORMAT, "the chat cannot be imported: %s: expected %s", where, expected);
 }
 
 /* A key that may be left out or null. Returns false where it is something else than `is` says. */
@@ -256,7 +256,7 @@ static pum_status read_sampling(const json_t *root, store_settings *settings, pu
     settings->has_sampling = true;
     pum_error why;
     if (store_check_settings(settings, &why) == PUM_OK) return PUM_OK;
-    return store_fail_with(err, PUM_ERR_FORMAT, "the chat cannot be imported: sampling: %.900s", why.message);
+    return fail_with(err, PUM_ERR_FORMAT, "the chat cannot be imported: sampling: %.900s", why.message);
 }
 
 /* Ids of the file, ascending, and what they are here. */
@@ -321,7 +321,7 @@ static pum_status import_messages(store *s, store_id chat, const json_t *message
     size_t n = json_array_size(messages);
     if (n > MAX_MESSAGES) return wrong(err, "messages", "a million at most");
     renamed *ids = calloc(n + 1, sizeof *ids);
-    if (!ids) return store_fail_memory(err);
+    if (!ids) return fail_memory(err);
     pum_status status = PUM_OK;
     for (size_t i = 0; i < n && status == PUM_OK; i++) status = import_message(s, chat, json_array_get(messages, i), i, ids, err);
     for (size_t i = 0; i <= n && status == PUM_OK; i++)
@@ -381,10 +381,10 @@ static pum_status add_turn(turns *t, int role, text *content) {
     while (content->n > 0 && strchr("\n\r ", content->bytes[content->n - 1])) content->bytes[--content->n] = 0;
     const char *begin = content->bytes ? content->bytes : "";
     begin += strspn(begin, "\r\n");
-    if (content->failed) return store_fail_memory(t->err);
+    if (content->failed) return fail_memory(t->err);
     if (role < 0) {
         put_text(&t->system, begin);
-        return t->system.failed ? store_fail_memory(t->err) : PUM_OK;
+        return t->system.failed ? fail_memory(t->err) : PUM_OK;
     }
     int64_t now = store_now_ms();
     return store_add_at(t->s, t->chat, t->last, (store_role)role, begin, NULL, STORE_FINISHED, now, now, &t->last, t->err);
@@ -449,7 +449,7 @@ pum_status store_import(store *s, const char *bytes, size_t n_bytes, const char 
     if (n_bytes >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) bytes += 3, n_bytes -= 3;
     if (!is_text(bytes, n_bytes)) return wrong(err, "the file", "text in UTF-8");
     char *copy = malloc(n_bytes + 1);
-    if (!copy) return store_fail_memory(err);
+    if (!copy) return fail_memory(err);
     memcpy(copy, bytes, n_bytes);
     copy[n_bytes] = 0;
     const char *begin = copy + strspn(copy, " \t\r\n");
@@ -459,7 +459,7 @@ pum_status store_import(store *s, const char *bytes, size_t n_bytes, const char 
     if (!*begin)
         status = wrong(err, "the file", "a chat, got nothing");
     else if (*begin == '{' && !(root = json_loads(begin, JSON_REJECT_DUPLICATES, &why)))
-        status = store_fail_with(err, PUM_ERR_FORMAT, "the chat cannot be imported: line %d: %s", why.line, why.text);
+        status = fail_with(err, PUM_ERR_FORMAT, "the chat cannot be imported: line %d: %s", why.line, why.text);
     if (status == PUM_OK) status = store_begin(s, doing, err);
     if (status == PUM_OK) {
         status = root ? import_root(s, root, name, chat, err) : import_markdown(s, begin, name, chat, err);

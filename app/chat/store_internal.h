@@ -2,6 +2,7 @@
 #ifndef CHAT_STORE_INTERNAL_H
 #define CHAT_STORE_INTERNAL_H
 
+#include "chat/fail.h"
 #include "store.h"
 
 #include <sqlite3.h>
@@ -105,8 +106,6 @@ struct store {
 
 /// The sentence for what SQLite has just refused. doing: "the chat could not be renamed".
 pum_status store_fail(const store *s, const char *doing, pum_error *err);
-pum_status store_fail_with(pum_error *err, pum_status status, const char *format, ...) __attribute__((format(printf, 3, 4)));
-pum_status store_fail_memory(pum_error *err);
 
 /// A statement with its parameters bound, to be stepped and then given to store_done. types, one letter a parameter: i int64_t,
 /// d double, t text (NULL: NULL; borrowed until store_done), n store_id (0: NULL).

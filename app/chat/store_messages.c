@@ -35,11 +35,28 @@ static bool is_mark(uint32_t code) {
 
 static bool is_space(uint32_t code) { return code <= ' ' || code == 0xA0 || code == 0x3000; }
 
+/* What a person wrote behind the texts that go with it, which stand in fences named "attachment"; without words, the first one's name. */
+static const char *words_of(const char *text) {
+    static const char mark[] = "attachment ";
+    const char *name = NULL;
+    for (const char *at = text;;) {
+        size_t n = strspn(at, "`");
+        if (n < 3 || strncmp(at + n, mark, strlen(mark)) != 0) return *at ? at : name ? name : text;
+        if (!name) name = at + n + strlen(mark);
+        const char *end = strchr(at, '\n');
+        while (end && strspn(end + 1, "`") != n) end = strchr(end + 1, '\n');
+        if (!end) return name;
+        at = end + 1 + n;
+        at += strspn(at, " \t\r\n");
+    }
+}
+
 void store_title_of(const char *text, char *title) {
     enum { WIDTH = 44, SLACK = 16 }; // in halves of a wide character; how far back a cut looks for a space
     size_t n = 0, space_at = 0, cut_at = 0;
     int width = 0, space_width = 0;
     bool pending = false, cut = false, joined = false;
+    text = words_of(text);
     text += strspn(text, " \t\r\n#>*-`"); // what Markdown begins a line with
     for (uint32_t code; *text;) {
         size_t step = character(text, &code);
@@ -102,7 +119,7 @@ static pum_status check_parent(store *s, store_id chat, store_id parent, pum_err
     int step = sqlite3_step(stmt);
     if (!store_done(stmt, step)) return store_fail(s, doing_add, err);
     return step == SQLITE_ROW ? PUM_OK
-                              : store_fail_with(err, PUM_ERR_ARGUMENT, "%s: the one before it is not there any more", doing_add);
+                              : fail_with(err, PUM_ERR_ARGUMENT, "%s: the one before it is not there any more", doing_add);
 }
 
 pum_status store_add_at(store *s, store_id chat, store_id parent, store_role role, const char *text, const char *model,
@@ -142,7 +159,7 @@ static pum_status find_place(store *s, store_id message, store_id *chat, store_i
         *parent = sqlite3_column_int64(stmt, 1);
     }
     if (!store_done(stmt, step)) return store_fail(s, doing, err);
-    return step == SQLITE_ROW ? PUM_OK : store_fail_with(err, PUM_ERR_ARGUMENT, "%s: it is not there any more", doing);
+    return step == SQLITE_ROW ? PUM_OK : fail_with(err, PUM_ERR_ARGUMENT, "%s: it is not there any more", doing);
 }
 
 /* What nobody has named is named after the answer: the question had no words. */
@@ -217,7 +234,7 @@ static pum_status read_messages(store *s, store_sql sql, store_id chat, store_me
     }
     bool ok = store_done(stmt, memory ? step : SQLITE_DONE);
     if (ok && memory) return PUM_OK;
-    pum_status status = memory ? store_fail(s, "the chat could not be read", err) : store_fail_memory(err);
+    pum_status status = memory ? store_fail(s, "the chat could not be read", err) : fail_memory(err);
     store_messages_free(*messages, *n);
     *messages = NULL;
     *n = 0;

@@ -349,6 +349,10 @@ static void test_titles(void **state) {
     static const struct {
         const char *text, *title;
     } cases[] = {
+        {"```attachment notes.txt\nmany words\n```\n\nSay it shorter", "Say it shorter"},
+        {"````attachment a.md\n```\nx\n```\n````\n\n```attachment b\ny\n```\n\nBoth", "Both"},
+        {"```attachment notes.txt\nmany words\n```\n", "notes.txt"},
+        {"```attachment cut", "cut"},
         {"  ## Hello **there**\nsecond line", "Hello **there**"},
         {"What is   the\tcapital of France?", "What is the capital of France?"},
         {"Once upon a time there was a very small dragon in a large wood", "Once upon a time there was a very small…"},
