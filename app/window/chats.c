@@ -229,7 +229,10 @@ void chats_end(chats *c, store_state state) {
 
 void chats_keep_draft(chats *c, const char *draft) {
     pum_error err;
-    kept(c, store_set_draft(c->store, c->open, draft, &err), &err);
+    char *before = chats_draft(c);
+    bool same = before && strcmp(before, draft) == 0; // which spares the disk
+    free(before);
+    if (!same) kept(c, store_set_draft(c->store, c->open, draft, &err), &err);
 }
 
 void chats_open(chats *c, store_id chat) {

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { FONT_UNITS = 16, ENTER_AFTER_COMPOSITION_MS = 500, DOWNLOAD_LOOK_MS = 250 };
+enum { FONT_UNITS = 16, ENTER_AFTER_COMPOSITION_MS = 500, DOWNLOAD_LOOK_MS = 250, DRAFT_MS = 800 };
 
 /* ---- the chat that is open */
 
@@ -254,16 +254,29 @@ static void open_file(ui *u, const char *path) {
 
 /* ---- while nothing happens */
 
+/* The earlier of two waits, of which -1 is for ever. */
+static int earlier(int a, int b) { return a < 0 ? b : b < 0 || a < b ? a : b; }
+
 int ui_wait_ms(const ui *u) {
-    int ms = chats_wait_ms(&u->chats, SDL_GetTicks64());
-    if (!sheet_models_busy(&u->sheet_models)) return ms;
-    return ms >= 0 && ms < DOWNLOAD_LOOK_MS ? ms : DOWNLOAD_LOOK_MS;
+    uint64_t now = SDL_GetTicks64();
+    int ms = chats_wait_ms(&u->chats, now);
+    if (sheet_models_busy(&u->sheet_models)) ms = earlier(ms, DOWNLOAD_LOOK_MS);
+    if (u->draft_due_ms) ms = earlier(ms, u->draft_due_ms > now ? (int)(u->draft_due_ms - now) : 0);
+    return ms;
+}
+
+/* What was written is in the store within a second, as what is read is. What is being edited is there as it was. */
+static void keep_draft_in_time(ui *u) {
+    if (!u->draft_due_ms || SDL_GetTicks64() < u->draft_due_ms) return;
+    u->draft_due_ms = 0;
+    if (!u->edits) keep_draft(u);
 }
 
 bool ui_tick(ui *u) {
     uint64_t now = SDL_GetTicks64();
     char path[PATHS_MAX];
     if (chats_wait_ms(&u->chats, now) == 0) chats_keep(&u->chats, now);
+    keep_draft_in_time(u);
     models_wish wish = sheet_models_look(&u->sheet_models, &u->settings, path);
     // What was the first model to come is what the person waits for.
     if (wish == MODELS_LOAD && !u->model && !u->loading) {
@@ -776,6 +789,11 @@ static bool looks_at_widgets(uint32_t type) {
            type == SDL_FINGERUP;
 }
 
+static bool may_write(uint32_t type) {
+    return type == SDL_KEYDOWN || type == SDL_TEXTINPUT || type == SDL_MOUSEBUTTONDOWN || type == SDL_FINGERUP ||
+           type == SDL_DROPFILE;
+}
+
 bool ui_event(ui *u, const SDL_Event *event, uint32_t wake) {
     if (event->type == wake)
         hear_all(u);
@@ -784,5 +802,7 @@ bool ui_event(ui *u, const SDL_Event *event, uint32_t wake) {
     bool changed = event->type == wake || see(u, event);
     sidebar_settle(&u->sidebar, &u->chats, &u->widgets);
     u->stale = u->stale || changed;
+    if (may_write(event->type) && !u->draft_due_ms) u->draft_due_ms = SDL_GetTicks64() + DRAFT_MS;
+    keep_draft_in_time(u); // what streams leaves no time in between
     return changed;
 }

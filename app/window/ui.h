@@ -46,7 +46,8 @@ typedef struct ui {
     bool checking;         ///< the device, before it is loaded
     bool sends_later;      ///< what stands in the composer, once the model is there
     bool quit;
-    bool edits; ///< the composer has the text of `edited`, a turn, and not a draft
+    uint64_t draft_due_ms; ///< when the draft is kept at the latest; 0: it is as it was kept
+    bool edits;            ///< the composer has the text of `edited`, a turn, and not a draft
     size_t edited;
     uint64_t done, total; ///< of loading, or of the prompt
     double tokens_per_s;

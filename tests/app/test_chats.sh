@@ -36,12 +36,15 @@ start
 xdotool type --delay 40 "Once upon a time"
 xdotool key Return
 check "an answer comes" eventually answered
+xdotool type --delay 40 "unsent words"
 sleep 1.5
 kill -KILL "$window"
 wait "$window" 2>/dev/null
 start
 check "after kill -9 the question is there" eventually has "Once upon a time"
 check "and what was shown of the answer" answered
+taken() { xdotool key ctrl+a ctrl+x && sleep 0.3 && xclip -selection clipboard -o 2>/dev/null | grep -q "unsent words"; }
+check "and what was being written" eventually taken
 first=$(chat_text | md5sum)
 is_first() { [ "$(chat_text | md5sum)" = "$first" ]; }
 is_not_first() { ! is_first; }
