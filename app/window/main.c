@@ -298,6 +298,10 @@ static bool handle(window *w, SDL_Event *event) {
         event->button.x = (int)((float)event->button.x * w->dpi_scale);
         event->button.y = (int)((float)event->button.y * w->dpi_scale);
     }
+    if (event->type == SDL_MOUSEWHEEL) {
+        event->wheel.mouseX = (int)((float)event->wheel.mouseX * w->dpi_scale);
+        event->wheel.mouseY = (int)((float)event->wheel.mouseY * w->dpi_scale);
+    }
     forwarded_keys_see(event, w->ui.composing);
     settings before = w->ui.settings;
     bool changed = ui_event(&w->ui, event, w->wake);
