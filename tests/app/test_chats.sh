@@ -69,7 +69,8 @@ check "Ctrl+E edits the question" eventually has "There lived a cat"
 sleep 1
 xdotool key Escape
 sleep 1
-check "in its place" lacks "Once upon a time"
+is_asked() { chat_text | grep -qx "Once upon a time"; } # a line of its own: the model likes to begin so, too
+check "in its place" eval "! is_asked"
 short=$(chat_text | wc -c)
 xdotool key ctrl+Return
 longer() { [ "$(chat_text | wc -c)" -gt "$short" ]; }
