@@ -4,7 +4,6 @@
 
 typedef enum action {
     ACTION_NONE,
-    ACTION_NOTHING, ///< a ground that swallows presses
     ACTION_SEND,
     ACTION_STOP,
     ACTION_NEW_CHAT,

@@ -234,8 +234,7 @@ static download *download_of(const sheet_models *s, int64_t i) {
     return s->catalogue && i >= 0 && i < s->catalogue->n ? s->downloads[i] : NULL;
 }
 
-models_wish sheet_models_obey(sheet_models *s, const settings *now, const widget_news *did, char *path) {
-    (void)now;
+models_wish sheet_models_obey(sheet_models *s, const widget_news *did, char *path) {
     switch (did->action) {
     case ACTION_MODEL_LOAD:
         if ((size_t)did->argument >= s->n_files) return MODELS_NOTHING;

@@ -27,7 +27,7 @@ void sheet_models_open(sheet_models *s, const settings *now);
 /// used: the path of the model that is loaded, or NULL. Returns the bottom of what was drawn.
 int sheet_models_draw(sheet_models *s, const char *used, widgets *w, SDL_Rect content);
 /// path [PATHS_MAX]: of what MODELS_LOAD means.
-models_wish sheet_models_obey(sheet_models *s, const settings *now, const widget_news *did, char *path);
+models_wish sheet_models_obey(sheet_models *s, const widget_news *did, char *path);
 /// Whether something comes in, so that sheet_models_look has to be asked a few times a second.
 bool sheet_models_busy(const sheet_models *s);
 /// MODELS_LOAD: a download is complete. MODELS_NOT_MINE: nothing has changed.

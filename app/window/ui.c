@@ -303,7 +303,7 @@ static void obey_settings(ui *u, settings_change change) {
     const settings *s = &u->settings;
     worker_set_up(u->worker, &(worker_setup){.device = s->device[0] ? s->device : NULL, .n_ctx = s->n_ctx, .kv = s->kv});
     if (u->busy) worker_interrupt(u->worker);
-    if (u->model) ui_load(u, u->path);
+    if (u->used) ui_load(u, u->used); // not what was tried last, and may have failed
 }
 
 static void change_size(ui *u, int by) {
@@ -578,7 +578,7 @@ static void obey(ui *u, const widget_news *did) {
         return;
     }
     char path[PATHS_MAX];
-    models_wish wish = sheet_models_obey(&u->sheet_models, &u->settings, did, path);
+    models_wish wish = sheet_models_obey(&u->sheet_models, did, path);
     if (wish == MODELS_LOAD) {
         open_sheet(u, SHEET_NONE);
         if (u->busy) worker_interrupt(u->worker);
