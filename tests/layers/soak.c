@@ -4,7 +4,7 @@
  *
  *     soak SECONDS [SEED]
  *
- * A line is printed each half minute, and whenever something has gone wrong. */
+ * It goes on behind its time until enough models were loaded to judge by. A line is printed each half minute, and whenever something has gone wrong. */
 #define _DEFAULT_SOURCE // usleep
 #include "base/clock.h"
 #include "base/random.h"
@@ -20,6 +20,8 @@
 #include <unistd.h>
 
 enum { N_CTX = 256, N_KNOWN = 24, N_VOCAB = 512, REPORT_SECONDS = 30, MAX_SAMPLES = 100000 };
+/* Allocators, the driver's threads and its compiler have what they keep for good behind some ten loads: memory is compared beyond them. */
+enum { LEAST_SAMPLES = 48 };
 /* What an allocator that hands pieces round may keep beyond what it did in the first third. */
 static const double MOST_GROWTH_MB = 12;
 
@@ -265,7 +267,7 @@ int main(int argc, char **argv) {
     }
     unload(&s);
     double end = (double)clock_now_ns() / 1e9 + atof(argv[1]), begin = (double)clock_now_ns() / 1e9, next = begin;
-    for (double now; (now = (double)clock_now_ns() / 1e9) < end && s.n_failed < 20;) {
+    for (double now; ((now = (double)clock_now_ns() / 1e9) < end || s.n_samples < LEAST_SAMPLES) && s.n_failed < 20;) {
         if (now >= next) {
             report(&s, now - begin);
             next = now + REPORT_SECONDS;
@@ -278,7 +280,7 @@ int main(int argc, char **argv) {
     int third = s.n_samples / 3;
     double early = median(s.rss_mb + third / 2, third - third / 2), late = median(s.rss_mb + 2 * third, s.n_samples - 2 * third);
     printf("resident behind an unloading: %.1f MB in the first third, %.1f MB in the last\n", early, late);
-    if (third > 2 && late > early + MOST_GROWTH_MB) fail(&s, "resident memory", "it grows");
+    if (late > early + MOST_GROWTH_MB) fail(&s, "resident memory", "it grows");
     printf("%s\n", s.n_failed == 0 ? "flat" : "FAILED");
     return s.n_failed != 0;
 }
