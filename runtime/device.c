@@ -102,11 +102,11 @@ void pum_device_destroy(pum_device **device) {
 
 /* ---- checking and timing its kernels */
 
-pum_status device_checks_begin(pum_device *d, device_checks *checks, pum_error *err) {
+pum_status device_checks_begin(pum_device *d, double silent_s, device_checks *checks, pum_error *err) {
     pum_error error;
     *checks = (device_checks){0};
     check_apart_params params = {
-        .folder = d->folder, .start = d->service.start, .stop = d->service.stop, .user = d->service.user};
+        .folder = d->folder, .start = d->service.start, .stop = d->service.stop, .user = d->service.user, .silent_s = silent_s};
     pum_status status = check_apart_create(d->vk, &params, &checks->apart, &error);
     if (status == PUM_OK) checks->runner = check_there(checks->apart);
     if (status == PUM_OK) return status;
@@ -124,7 +124,7 @@ void device_checks_end(device_checks *checks) {
 static pum_status tune(pum_device *d, const check_needs *needs, pum_error *err) {
     static const double most_s = 8, most_s_cpu = 40;
     device_checks checks;
-    pum_status status = device_checks_begin(d, &checks, err);
+    pum_status status = device_checks_begin(d, 0, &checks, err);
     if (status != PUM_OK) return status;
     check_tune_params params = {
         .needs = needs,

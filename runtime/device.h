@@ -46,7 +46,8 @@ typedef struct device_checks {
     checker *here;
     check_runner runner;
 } device_checks;
-pum_status device_checks_begin(pum_device *device, device_checks *checks, pum_error *err);
+/// silent_s: as in check_apart_params.
+pum_status device_checks_begin(pum_device *device, double silent_s, device_checks *checks, pum_error *err);
 void device_checks_end(device_checks *checks);
 
 /* ---- using a device that may be lost: recovery.c */

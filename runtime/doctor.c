@@ -83,7 +83,7 @@ static void fill(pum_device *d, const check_job *jobs, size_t n_jobs, pum_device
 static pum_status check_all(pum_device *d, const pum_device_check_params *p, const check_needs *needs, pum_device_report *report,
                             pum_error *err) {
     device_checks checks;
-    pum_status status = device_checks_begin(d, &checks, err);
+    pum_status status = device_checks_begin(d, 0, &checks, err);
     if (status != PUM_OK) return status;
     check_tune_params params = {.needs = needs,
                                 .n_repeats = p->full ? FULL_REPEATS : QUICK_REPEATS,

@@ -267,9 +267,10 @@ typedef struct pum_kernel_report {
 } pum_kernel_report;
 typedef void (*pum_kernel_report_fn)(void *user, const pum_kernel_report *kernel);
 /// Compiles every kernel that the device can run, with the constants that models of several sizes give it, and runs none: also
-/// for drivers that accept work and do nothing. The kernels that do not compile are reported too. Takes some minutes on slow
-/// drivers. type: of weights, e.g. "Q4_0": only the kernels of models of that type; NULL: all. Errors: PUM_ERR_MEMORY,
-/// PUM_ERR_ARGUMENT.
+/// for drivers that accept work and do nothing. The kernels that do not compile are reported too, also those that crash the
+/// driver's compiler or that it does not end with: that is a process of its own. Takes some minutes on slow drivers. type: of
+/// weights, e.g. "Q4_0": only the kernels of models of that type; NULL: all. Errors: PUM_ERR_MEMORY, PUM_ERR_ARGUMENT,
+/// PUM_ERR_DEVICE.
 PUM_API pum_status pum_device_compile(pum_device *device, const char *type, pum_kernel_report_fn report, void *user,
                                       pum_error *err);
 

@@ -336,6 +336,49 @@ static pum_status model_there(void *user, const check_table *table, tensor_type 
     return pum_fail(err, PUM_ERR_DEVICE, "a tiny model: %s", result.message);
 }
 
+static bool read_compiled(const char *answer, pum_status *status, check_compilation *result, const char **text) {
+    char word[16];
+    int64_t code, compiled;
+    check_compilation read;
+    vk_pipeline_statistics *n = &read.statistics;
+    int64_t *const numbers[] = {&n->registers, &n->spills,       &n->scratch_bytes, &n->shared_bytes,
+                                &n->occupancy, &n->instructions, &n->code_bytes};
+    if (!words_text(&answer, word, sizeof word) || strcmp(word, "compiled") != 0 ||
+        !words_int(&answer, PUM_ERR_ABORTED, PUM_OK, &code) || !words_int(&answer, 0, 1, &compiled))
+        return false;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (!words_int(&answer, -1, INT64_MAX, numbers[i])) return false;
+    if (!compiled && !*answer) return false; // without a reason
+    read.compiled = compiled != 0;
+    snprintf(read.message, sizeof read.message, "%s", answer);
+    utf8_make_clean(read.message);
+    *result = read;
+    *status = (pum_status)code;
+    *text = answer;
+    return true;
+}
+
+/* Unlike judge, the first end of a child is the compiler's: this is no verdict that lasts. */
+static pum_status compile_there(void *user, const shader_variant *variant, const op_kernel_params *params,
+                                check_compilation *result, pum_error *err) {
+    char question[CHILD_LINE_BYTES];
+    const char *answer, *text;
+    outcome o;
+    size_t n = (size_t)snprintf(question, sizeof question, "compile %s %u %u %u %u", variant->name, params->n_bindings,
+                                params->push_bytes, params->require_subgroup_size, params->n_constants);
+    for (uint32_t i = 0; i < params->n_constants && n < sizeof question; i++)
+        n += (size_t)snprintf(question + n, sizeof question - n, " %u", params->constants[i]);
+    pum_status status = ask(user, question, &answer, &o, err), done;
+    if (status != PUM_OK) return status;
+    *result = CHECK_NOT_COMPILED;
+    if (o == ANSWERED && read_compiled(answer, &done, result, &text))
+        return done == PUM_OK ? PUM_OK : pum_fail(err, done, "the process for checks: %s", text);
+    check_result blamed;
+    blame(user, o == ANSWERED ? GONE : o, &blamed);
+    snprintf(result->message, sizeof result->message, "%s", blamed.message);
+    return PUM_OK;
+}
+
 check_runner check_there(check_apart *a) {
-    return (check_runner){a, &a->device->caps, watch_there, variant_there, time_there, model_there};
+    return (check_runner){a, &a->device->caps, watch_there, variant_there, time_there, model_there, compile_there};
 }

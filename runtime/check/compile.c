@@ -51,21 +51,25 @@ static bool force_round(op_kernels *kernels, uint32_t round) {
 }
 
 typedef struct visitor {
+    const check_runner *runner;
     check_compiled_visit visit;
     void *user;
     uint32_t n_done, n_chosen;
 } visitor;
 
-static void on_kernel(void *user, const shader_variant *variant, const op_kernel_params *params,
-                      const vk_pipeline_statistics *statistics, const pum_error *error) {
+static pum_status on_kernel(void *user, const shader_variant *variant, const op_kernel_params *params, pum_error *err) {
     visitor *v = user;
+    check_compilation made;
     bool chosen = v->n_done++ < v->n_chosen;
-    v->visit(v->user, &(check_compiled){variant, params, statistics, error, chosen});
+    pum_status status = v->runner->compile(v->runner->user, variant, params, &made, err);
+    if (status == PUM_OK) v->visit(v->user, &(check_compiled){variant, params, &made, chosen});
+    return status;
 }
 
-pum_status check_compile(vk_device *device, uint64_t types, check_compiled_visit visit, void *user, pum_error *err) {
+pum_status check_compile(vk_device *device, const check_runner *runner, uint64_t types, check_compiled_visit visit, void *user,
+                         pum_error *err) {
     op_kernels *kernels, *rehearsal = NULL;
-    visitor v = {.visit = visit, .user = user};
+    visitor v = {.runner = runner, .visit = visit, .user = user};
     pum_status status = op_kernels_create(device, &kernels, err);
     if (status == PUM_OK) status = op_kernels_rehearse(kernels, &rehearsal, err);
     // First what would be used; then each variant in its turn, of all ops at once.
@@ -73,7 +77,7 @@ pum_status check_compile(vk_device *device, uint64_t types, check_compiled_visit
     if (status == PUM_OK) v.n_chosen = op_kernels_count(rehearsal);
     for (uint32_t round = 0; status == PUM_OK && force_round(kernels, round); round++)
         status = rehearse_models(rehearsal, types, err);
-    if (status == PUM_OK) status = op_kernels_compile(rehearsal, on_kernel, &v, err);
+    if (status == PUM_OK) status = op_kernels_noted(rehearsal, on_kernel, &v, err);
     op_kernels_destroy(&rehearsal);
     op_kernels_destroy(&kernels);
     return status;

@@ -7,6 +7,7 @@
  * time OP SIZE VARIANT ENOUGH                    the same
  * know VARIANT LEFT_OUT US US US                 nothing
  * model TYPE                                     done STATUS 0 0 0 KL TEXT
+ * compile VARIANT BINDINGS PUSH SUBGROUP N CONSTANT…  compiled STATUS COMPILED and the seven statistics, TEXT
  * close                                          nothing: it ends
  *
  * In between, at any time: at VARIANT TEXT, before something is run; log LEVEL TEXT. */

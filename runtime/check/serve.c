@@ -2,7 +2,9 @@
 
 #include "base/child.h"
 #include "base/log.h"
+#include "base/words.h"
 #include "check/protocol.h"
+#include "check/runner.h"
 #include "check/tiny.h"
 #include "vk/pipeline_cache.h"
 
@@ -133,6 +135,44 @@ static void answer_model(server *s, const char *words) {
     say_done(s, status, &result, &error);
 }
 
+static bool read_params(const char *words, const shader_variant **variant, op_kernel_params *params, uint32_t *constants) {
+    char name[64];
+    uint32_t *const numbers[] = {&params->n_bindings, &params->push_bytes, &params->require_subgroup_size, &params->n_constants};
+    int64_t value;
+    if (!words_text(&words, name, sizeof name) || !(*variant = check_find_variant(name))) return false;
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        if (!words_int(&words, 0, UINT32_MAX, &value)) return false;
+        *numbers[i] = (uint32_t)value;
+    }
+    if (params->n_constants > VK_MAX_CONSTANTS) return false;
+    for (uint32_t i = 0; i < params->n_constants; i++) {
+        if (!words_int(&words, 0, UINT32_MAX, &value)) return false;
+        constants[i] = (uint32_t)value;
+    }
+    params->constants = constants;
+    return true;
+}
+
+static void answer_compile(server *s, const char *words) {
+    uint32_t constants[VK_MAX_CONSTANTS];
+    op_kernel_params params;
+    const shader_variant *variant;
+    check_compilation made = CHECK_NOT_COMPILED;
+    pum_error error;
+    pum_status status = PUM_ERR_ARGUMENT;
+    if (!s->checker || !read_params(words, &variant, &params, constants))
+        pum_fail(&error, status, "expected a kernel to compile, got \"%.200s\"", words);
+    else {
+        s->running = variant->name;
+        on_watch(s, "its compilation");
+        status = check_here(s->checker).compile(s->checker, variant, &params, &made, &error);
+    }
+    const vk_pipeline_statistics *n = &made.statistics;
+    say(s, "compiled %d %d %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %s", (int)status,
+        made.compiled, n->registers, n->spills, n->scratch_bytes, n->shared_bytes, n->occupancy, n->instructions, n->code_bytes,
+        status == PUM_OK ? made.message : error.message);
+}
+
 /* Returns whether to go on. */
 static bool obey(server *s, char *line) {
     char *words = line + strcspn(line, " ");
@@ -143,6 +183,7 @@ static bool obey(server *s, char *line) {
     if (strcmp(line, "time") == 0) answer_variant(s, words, true);
     if (strcmp(line, "know") == 0) hear_knowledge(s, words);
     if (strcmp(line, "model") == 0) answer_model(s, words);
+    if (strcmp(line, "compile") == 0) answer_compile(s, words);
     return true;
 }
 

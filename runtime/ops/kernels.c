@@ -118,18 +118,18 @@ static void drop(op_kernels *kernels, made_kernel *m) {
 
 /* ---- making */
 
-static pum_status compile(vk_device *device, const made_kernel *m, bool keep_statistics, vk_pipeline *pipeline, pum_error *err) {
-    const shader_variant *variant = m->kernel.variant;
+static pum_status compile(vk_device *device, const shader_variant *variant, const op_kernel_params *params, bool keep_statistics,
+                          vk_pipeline *pipeline, pum_error *err) {
     vk_pipeline_params p = {
         .name = variant->name,
         .words = variant->words,
         .n_words = *variant->n_words,
-        .n_bindings = m->params.n_bindings,
-        .push_bytes = m->params.push_bytes,
-        .constants = m->constants,
-        .n_constants = m->params.n_constants,
-        .require_subgroup_size = m->params.require_subgroup_size,
-        .require_full_subgroups = m->params.require_subgroup_size != 0,
+        .n_bindings = params->n_bindings,
+        .push_bytes = params->push_bytes,
+        .constants = params->constants,
+        .n_constants = params->n_constants,
+        .require_subgroup_size = params->require_subgroup_size,
+        .require_full_subgroups = params->require_subgroup_size != 0,
         .keep_statistics = keep_statistics,
     };
     return vk_pipeline_create(device, &p, pipeline, err);
@@ -148,7 +148,7 @@ static pum_status find_or_make(op_kernels *kernels, size_t row, const op_kernel_
     m = *kernel;
     m->being_made = true;
     pthread_mutex_unlock(&kernels->lock);
-    status = compile(kernels->device, m, false, &m->kernel.pipeline, err);
+    status = compile(kernels->device, m->kernel.variant, &m->params, false, &m->kernel.pipeline, err);
     pthread_mutex_lock(&kernels->lock);
     m->being_made = false;
     pthread_cond_broadcast(&kernels->done);
@@ -221,21 +221,18 @@ void op_kernels_prepared(op_kernels *kernels) {
 
 /* ---- to look at what a driver makes of them */
 
-static pum_status compile_only(vk_device *device, const made_kernel *m, op_kernel_visit visit, void *user, pum_error *err) {
-    vk_pipeline pipeline = {0};
-    vk_pipeline_statistics statistics;
-    pum_error error;
-    pum_status status = compile(device, m, true, &pipeline, &error);
-    if (status == PUM_ERR_MEMORY) return pum_fail(err, status, "%s", error.message);
-    if (status == PUM_OK) status = vk_pipeline_get_statistics(device, &pipeline, &statistics, &error);
-    vk_pipeline_destroy(device, &pipeline);
-    visit(user, m->kernel.variant, &m->params, status == PUM_OK ? &statistics : NULL, status == PUM_OK ? NULL : &error);
-    return PUM_OK;
-}
-
-pum_status op_kernels_compile(op_kernels *rehearsal, op_kernel_visit visit, void *user, pum_error *err) {
+pum_status op_kernels_noted(const op_kernels *rehearsal, op_kernel_visit visit, void *user, pum_error *err) {
     pum_status status = PUM_OK;
     for (const made_kernel *m = rehearsal->wishes; m && status == PUM_OK; m = m->next_wish)
-        status = compile_only(rehearsal->device, m, visit, user, err);
+        status = visit(user, m->kernel.variant, &m->params, err);
+    return status;
+}
+
+pum_status op_kernel_compile(vk_device *device, const shader_variant *variant, const op_kernel_params *params,
+                             vk_pipeline_statistics *statistics, pum_error *err) {
+    vk_pipeline pipeline = {0};
+    pum_status status = compile(device, variant, params, true, &pipeline, err);
+    if (status == PUM_OK) status = vk_pipeline_get_statistics(device, &pipeline, statistics, err);
+    vk_pipeline_destroy(device, &pipeline);
     return status;
 }

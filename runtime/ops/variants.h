@@ -63,12 +63,14 @@ bool op_kernels_rehearsing(const op_kernels *kernels);
 void op_kernels_prepare(op_kernels *kernels, op_kernels **rehearsal);
 /// Waits for the end of the preparation.
 void op_kernels_prepared(op_kernels *kernels);
-/// What became of a kernel that was only compiled. error: NULL, or why the driver did not take it.
-typedef void (*op_kernel_visit)(void *user, const shader_variant *variant, const op_kernel_params *params,
-                                const vk_pipeline_statistics *statistics, const pum_error *error);
-/// Compiles what a rehearsal has noted, in the order in which it was asked for, and drops each again.
-/// Errors: PUM_ERR_MEMORY.
-pum_status op_kernels_compile(op_kernels *rehearsal, op_kernel_visit visit, void *user, pum_error *err);
+/// Sees a kernel that was asked for; what is not PUM_OK ends the visits.
+typedef pum_status (*op_kernel_visit)(void *user, const shader_variant *variant, const op_kernel_params *params, pum_error *err);
+/// Visits what a rehearsal has noted, in the order in which it was asked for. Errors: those of the visits.
+pum_status op_kernels_noted(const op_kernels *rehearsal, op_kernel_visit visit, void *user, pum_error *err);
+/// Compiles a kernel and drops it again. Any thread. Errors: PUM_ERR_MEMORY, PUM_ERR_ARGUMENT; PUM_ERR_DEVICE,
+/// PUM_ERR_UNSUPPORTED: the driver does not take it, and why.
+pum_status op_kernel_compile(vk_device *device, const shader_variant *variant, const op_kernel_params *params,
+                             vk_pipeline_statistics *statistics, pum_error *err);
 
 /// Whether a device can run a row with these words in its `needs` column. An unknown word is not met.
 bool op_needs_met(const vk_caps *caps, const char *needs);

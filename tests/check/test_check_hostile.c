@@ -2,6 +2,7 @@
  * and left out, what is left does the work, and no process stays behind. The checks run in a child process, hostile_child.c. */
 #include "base/child.h"
 #include "check/apart.h"
+#include "check/compile.h"
 #include "check/tune.h"
 #include "vk/device.h"
 
@@ -353,6 +354,34 @@ static void test_service(void **state) {
     expect_no_child();
 }
 
+/* ---- kernels that are only compiled */
+
+typedef struct compilations {
+    int n_made, n_failed, n_crashed;
+} compilations;
+
+static void on_compiled(void *user, const check_compiled *kernel) {
+    compilations *c = user;
+    bool crashes = strcmp(kernel->variant->name, "rmsnorm_crashes") == 0;
+    c->n_made += kernel->made->compiled;
+    c->n_failed += !kernel->made->compiled && !crashes;
+    c->n_crashed += crashes && !kernel->made->compiled && strstr(kernel->made->message, "SIGSEGV");
+    if (crashes && kernel->made->compiled) fail_msg("%s: expected it to crash", kernel->variant->name);
+}
+
+static void test_compiler_crashes(void **state) {
+    (void)state;
+    pum_error error;
+    check_apart *apart;
+    compilations seen = {0};
+    MUST(check_apart_create(device, &(check_apart_params){.silent_s = 10 * SILENT_S}, &apart, &error));
+    check_runner runner = check_there(apart);
+    MUST(check_compile(device, &runner, 1u << TENSOR_F32, on_compiled, &seen, &error));
+    check_apart_destroy(&apart);
+    assert_int_equal(seen.n_failed, 0);
+    assert_true(seen.n_crashed > 0 && seen.n_made > 10);
+}
+
 int main(void) {
     pum_error error;
     char path[CHILD_PATH_BYTES];
@@ -372,7 +401,7 @@ int main(void) {
         cmocka_unit_test(test_each_is_named), cmocka_unit_test(test_program_works),
         cmocka_unit_test(test_unusable),      cmocka_unit_test(test_busy_machine),
         cmocka_unit_test(test_stops),         cmocka_unit_test(test_child_goes_with_the_program),
-        cmocka_unit_test(test_service),
+        cmocka_unit_test(test_service),       cmocka_unit_test(test_compiler_crashes),
     };
     int n_failed = cmocka_run_group_tests(tests, NULL, NULL);
     vk_device_close(&device);

@@ -15,7 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { SEPARATOR = 0x1E, GREET = 3, MODEL = 2, TIME = 1, QUESTIONS = 4 };
+/* The digits of ASCII are questions; others than these are for a check. */
+enum { SEPARATOR = 0x1E, TIME = 1, MODEL = 2, GREET = 3, COMPILE = 4, QUESTIONS = 8 };
 
 struct children {
     fuzz_input words;
@@ -90,6 +91,20 @@ static void check_answer(pum_status status, const check_result *r, const pum_err
     must_be_clean(r->message, "a verdict's sentence with bytes that no terminal should see");
 }
 
+static void check_compiled_answer(pum_status status, const check_compilation *c, const pum_error *err) {
+    if (status != PUM_OK) {
+        must_be_error(status, err);
+        return;
+    }
+    const vk_pipeline_statistics *n = &c->statistics;
+    must(n->registers >= -1 && n->spills >= -1 && n->scratch_bytes >= -1 && n->shared_bytes >= -1 && n->occupancy >= -1 &&
+             n->instructions >= -1 && n->code_bytes >= -1,
+         "a count below -1");
+    must(memchr(c->message, 0, sizeof c->message) != NULL, "a compiler's sentence without an end");
+    must(c->compiled || c->message[0], "a kernel that did not compile, and no word why");
+    must_be_clean(c->message, "a compiler's sentence with bytes that no terminal should see");
+}
+
 static check_apart *make(struct children *children) {
     const check_apart_params params = {.start = start_child, .stop = end_child, .user = children, .silent_s = 1};
     check_apart *apart;
@@ -126,6 +141,12 @@ static void ask(fuzz_input in, uint8_t question) {
     asked.words = in;
     r = (check_result){.verdict = PUM_VERDICT_NONE};
     pum_status status;
+    if (question == COMPILE) {
+        check_compilation made;
+        status = runner.compile(runner.user, &shader_variants[0], &(op_kernel_params){.n_bindings = 1}, &made, &err);
+        check_compiled_answer(status, &made, &err);
+        return;
+    }
     if (question == MODEL)
         status = runner.model(runner.user, table, TENSOR_Q4_0, &r.mean_kl, &err);
     else if (question == TIME)
