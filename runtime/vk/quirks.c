@@ -1,6 +1,6 @@
 #include "vk/quirks.h"
 
-enum { AMD = 0x1002, INTEL = 0x8086 };
+enum { AMD = 0x1002, INTEL = 0x8086, MESA = 0x10005 };
 
 const vk_quirk vk_quirks[] = {
     {
@@ -30,6 +30,15 @@ const vk_quirk vk_quirks[] = {
         .reason = "subgroups may be smaller than reported, and not full, unless a pipeline requires it: "
                   "https://github.com/ggml-org/llama.cpp/pull/17356",
     },
+    {
+        // Vectors of 512 bits (LP_NATIVE_VECTOR_WIDTH); with 256 they are right.
+        .vendor_id = MESA,
+        .drivers = {VK_DRIVER_ID_MESA_LLVMPIPE},
+        .subgroup_size = 16,
+        .clears = {offsetof(vk_caps, coopmat)},
+        .what = "no cooperative matrices",
+        .reason = "measured with Mesa 26.2.6: vkCreateComputePipelines ends with SIGSEGV for each kernel that uses them",
+    },
 };
 const size_t vk_n_quirks = sizeof vk_quirks / sizeof *vk_quirks;
 
@@ -40,6 +49,7 @@ bool vk_quirk_holds(const vk_quirk *q, const vk_quirk_device *d, const vk_caps *
          this_driver = d->driver_id && (d->driver_id == q->drivers[0] || d->driver_id == q->drivers[1]);
     return (q->vendor_id == 0 || q->vendor_id == d->vendor_id) && is_within(d->device_id, q->device_first, q->device_last) &&
            (any_driver || this_driver) && is_within(d->driver_version, q->version_first, q->version_last) &&
+           (q->subgroup_size == 0 || q->subgroup_size == caps->subgroup_size) &&
            (!q->integrated || caps->type == PUM_DEVICE_INTEGRATED) && (!q->no_required_size || caps->subgroup_max == 0);
 }
 

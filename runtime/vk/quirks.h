@@ -11,6 +11,7 @@ typedef struct vk_quirk {
     uint32_t device_first, device_last;   ///< of device ids
     uint32_t drivers[2];                  ///< VkDriverId; one of them
     uint32_t version_first, version_last; ///< as the driver packs it: both are within
+    uint32_t subgroup_size;               ///< as the driver reports it
     bool integrated;                      ///< a GPU that shares the host's memory
     bool no_required_size;                ///< it cannot promise a pipeline the size of its subgroups
     size_t clears[4];                     ///< offsets of bools in vk_caps that are not believed; ends with 0

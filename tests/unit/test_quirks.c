@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-enum { AMD = 0x1002, INTEL = 0x8086, NAVI21 = 0x73bf, NAVI31 = 0x744c };
+enum { AMD = 0x1002, INTEL = 0x8086, MESA = 0x10005, NAVI21 = 0x73bf, NAVI31 = 0x744c };
 
 static vk_caps apply(vk_quirk_device device, vk_caps caps) {
     vk_quirks_apply(&device, &caps);
@@ -38,6 +38,9 @@ static void test_amd(void **state) {
     assert_true(apply((vk_quirk_device){AMD, NAVI21, VK_DRIVER_ID_MESA_RADV, 1}, integrated).coopmat);
     assert_true(apply((vk_quirk_device){AMD, NAVI21, 0, 1}, integrated).coopmat); // a driver that does not tell its id
     assert_int_equal(apply((vk_quirk_device){AMD, NAVI31, VK_DRIVER_ID_MESA_RADV, 1}, has).quirks, 0);
+    const vk_caps lanes8 = {.coopmat = true, .subgroup_size = 8}, lanes16 = {.coopmat = true, .subgroup_size = 16};
+    assert_true(apply((vk_quirk_device){MESA, 0, VK_DRIVER_ID_MESA_LLVMPIPE, 1}, lanes8).coopmat);
+    assert_false(apply((vk_quirk_device){MESA, 0, VK_DRIVER_ID_MESA_LLVMPIPE, 1}, lanes16).coopmat);
 }
 
 static void test_intel(void **state) {
