@@ -54,6 +54,7 @@ static const char *const migrations[] = {
     "CREATE TRIGGER chat_changed AFTER UPDATE OF title ON chats BEGIN "
     "  INSERT INTO words(words, rowid, text) VALUES('delete', -old.id, old.title);"
     "  INSERT INTO words(rowid, text) VALUES(-new.id, new.title); END;",
+    "ALTER TABLE chats ADD COLUMN edited INTEGER; ALTER TABLE chats ADD COLUMN edit TEXT;",
 };
 enum { VERSION = (int)(sizeof migrations / sizeof *migrations) };
 
@@ -79,11 +80,11 @@ static pum_status fail_code(int code, const char *path, const char *why, const c
     case SQLITE_CANTOPEN:
     case SQLITE_PERM:
     case SQLITE_AUTH:
-        return fail_with(err, PUM_ERR_IO, "%s: %s cannot be written; look at the permissions of the file and its folder",
-                               doing, path);
+        return fail_with(err, PUM_ERR_IO, "%s: %s cannot be written; look at the permissions of the file and its folder", doing,
+                         path);
     case SQLITE_IOERR:
-        return fail_with(err, PUM_ERR_IO, "%s: reading or writing %s failed; look at the disk, and whether it is full",
-                               doing, path);
+        return fail_with(err, PUM_ERR_IO, "%s: reading or writing %s failed; look at the disk, and whether it is full", doing,
+                         path);
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
         return fail_with(err, PUM_ERR_FORMAT, "%s: %s is damaged; start again, and it is set aside", doing, path);
@@ -268,10 +269,9 @@ static opened open_database(store *s, char *why, size_t n_why, pum_error *err) {
         return OPEN_DAMAGED;
     }
     if (code == SQLITE_OK && version > VERSION) {
-        fail_with(
-            err, PUM_ERR_UNSUPPORTED,
-            "%s was written by a newer Pumice (expected version %d at most, got %d); it is left as it is: use that Pumice", path,
-            VERSION, (int)version);
+        fail_with(err, PUM_ERR_UNSUPPORTED,
+                  "%s was written by a newer Pumice (expected version %d at most, got %d); it is left as it is: use that Pumice",
+                  path, VERSION, (int)version);
         return OPEN_FAILED;
     }
     char answer[200] = "ok";
@@ -373,17 +373,16 @@ pum_status store_open(const char *path, store **out, char *notice, pum_error *er
         goto fail;
     }
     if (path && !make_folders(path)) {
-        status = fail_with(err, PUM_ERR_IO, "the folder of %s could not be made (%s); look at the permissions", path,
-                                 strerror(errno));
+        status =
+            fail_with(err, PUM_ERR_IO, "the folder of %s could not be made (%s); look at the permissions", path, strerror(errno));
         goto fail;
     }
     opened how = open_and_tidy(s, why, sizeof why, err);
     if (how == OPEN_DAMAGED && path) {
         close_database(s);
         if (!set_aside(path, aside, sizeof aside)) {
-            status = fail_with(err, PUM_ERR_IO,
-                                     "%s is damaged (%.200s) and could not be set aside (%s); look at the permissions", path, why,
-                                     strerror(errno));
+            status = fail_with(err, PUM_ERR_IO, "%s is damaged (%.200s) and could not be set aside (%s); look at the permissions",
+                               path, why, strerror(errno));
             goto fail;
         }
         snprintf(notice, STORE_NOTICE_BYTES,

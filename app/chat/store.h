@@ -82,6 +82,9 @@ pum_status store_get_settings(store *s, store_id chat, store_settings *settings,
 /// What stands in the composer. chat 0: of a chat that has not begun.
 pum_status store_set_draft(store *s, store_id chat, const char *text, pum_error *err);
 pum_status store_get_draft(store *s, store_id chat, char **text, pum_error *err);
+/// The text that one of the messages is to have, as far as it is written. message 0: none is being edited, and text is NULL.
+pum_status store_set_edit(store *s, store_id chat, store_id message, const char *text, pum_error *err);
+pum_status store_get_edit(store *s, store_id chat, store_id *message, char **text, pum_error *err);
 /// The chat that is open, for the next start; 0: a new one.
 pum_status store_set_open_chat(store *s, store_id chat, pum_error *err);
 pum_status store_get_open_chat(store *s, store_id *chat, pum_error *err);

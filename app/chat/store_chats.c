@@ -323,6 +323,22 @@ pum_status store_get_draft(store *s, store_id chat, char **text, pum_error *err)
     return *text ? PUM_OK : fail_memory(err);
 }
 
+pum_status store_set_edit(store *s, store_id chat, store_id message, const char *text, pum_error *err) {
+    return store_change(s, "what is being edited could not be kept", err, SQL_EDIT_SET, "int", chat, message, text);
+}
+
+pum_status store_get_edit(store *s, store_id chat, store_id *message, char **text, pum_error *err) {
+    sqlite3_stmt *stmt = store_bind(s, SQL_EDIT_GET, "i", chat);
+    int step = sqlite3_step(stmt);
+    bool any = step == SQLITE_ROW;
+    *message = any ? sqlite3_column_int64(stmt, 0) : 0;
+    *text = any ? store_copy_column(stmt, 1) : NULL;
+    if (store_done(stmt, step)) return any && !*text ? fail_memory(err) : PUM_OK;
+    free(*text);
+    *text = NULL;
+    return store_fail(s, "what was being edited could not be read", err);
+}
+
 pum_status store_set_open_chat(store *s, store_id chat, pum_error *err) {
     return store_change(s, "which chat is open could not be kept", err, SQL_STATE_SET, "ti", "open_chat", chat);
 }

@@ -31,6 +31,8 @@
                     "penalty_last_n, seed FROM chats WHERE id = ?1")                                                             \
     X(DRAFT_SET, "UPDATE chats SET draft = ?2 WHERE id = ?1")                                                                    \
     X(DRAFT_GET, "SELECT draft FROM chats WHERE id = ?1")                                                                        \
+    X(EDIT_SET, "UPDATE chats SET edited = ?2, edit = ?3 WHERE id = ?1")                                                         \
+    X(EDIT_GET, "SELECT edited, coalesce(edit, '') FROM chats WHERE id = ?1 AND edited IS NOT NULL")                             \
     X(STATE_SET, "INSERT INTO state(key, value) VALUES(?1, ?2) ON CONFLICT(key) DO UPDATE SET value = excluded.value")           \
     X(STATE_GET, "SELECT value FROM state WHERE key = ?1")                                                                       \
     X(OPEN_CHAT, "SELECT id FROM chats WHERE deleted IS NULL AND id = (SELECT value FROM state WHERE key = 'open_chat')")        \

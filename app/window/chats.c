@@ -252,6 +252,26 @@ char *chats_draft(chats *c) {
     return draft;
 }
 
+void chats_keep_edit(chats *c, size_t message, const char *text) {
+    pum_error err;
+    store_id id = text && message < c->n ? c->branch[message].id : 0;
+    if (c->open) kept(c, store_set_edit(c->store, c->open, id, id ? text : NULL, &err), &err);
+}
+
+char *chats_edit_kept(chats *c, size_t *message) {
+    pum_error err;
+    store_id id;
+    char *text = NULL;
+    if (!c->open || !kept(c, store_get_edit(c->store, c->open, &id, &text, &err), &err)) return NULL;
+    for (size_t i = 0; i < c->n && text; i++)
+        if (c->branch[i].id == id) {
+            *message = i;
+            return text;
+        }
+    free(text); // of a message that the branch does not go through
+    return NULL;
+}
+
 bool chats_walk(chats *c, size_t message, int by) {
     pum_error err;
     store_id to;

@@ -53,6 +53,10 @@ void chats_open(chats *c, store_id chat);
 void chats_keep_draft(chats *c, const char *draft);
 /// What stood in the composer of the open chat; to be freed.
 char *chats_draft(chats *c);
+/// The text that a message of the open chat is to have, as far as it is written; NULL: nothing is being edited any more.
+void chats_keep_edit(chats *c, size_t message, const char *text);
+/// The text that was being written, to be freed, and of which message of the branch; NULL: none.
+char *chats_edit_kept(chats *c, size_t *message);
 /// The branch goes through a sibling of a message, or of the last message that has some (message: c->n); false where there is
 /// none.
 bool chats_walk(chats *c, size_t message, int by);

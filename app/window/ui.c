@@ -69,16 +69,34 @@ static void take_draft(ui *u) {
     u->edits = false;
 }
 
-/* What is being edited is in the store as it was, and so is the draft that stood there before: that stays. */
+/* While a turn is edited the draft that stood there before stays in the store. */
 static void keep_draft(ui *u) {
-    if (u->edits) take_draft(u);
-    char *draft = composed(u);
-    if (draft) chats_keep_draft(&u->chats, draft);
-    free(draft);
+    char *written = composed(u);
+    if (written && u->edits)
+        chats_keep_edit(&u->chats, u->edited, written);
+    else if (written)
+        chats_keep_draft(&u->chats, written);
+    free(written);
+}
+
+/* Ends an edit, sent or not. */
+static void end_edit(ui *u) {
+    chats_keep_edit(&u->chats, u->edited, NULL);
+    take_draft(u);
+}
+
+static void edit_text(ui *u, size_t turn, const char *text) {
+    compose_anew(u, text);
+    u->edits = true;
+    u->edited = turn;
 }
 
 static void show_chat(ui *u) {
+    size_t turn;
     take_draft(u);
+    char *edited = chats_edit_kept(&u->chats, &turn);
+    if (edited) edit_text(u, turn, edited);
+    free(edited);
     show_branch(u);
 }
 
@@ -106,30 +124,32 @@ static void begin_answer(ui *u) {
 
 static void answer_again(ui *u, bool goes_on) {
     if (u->busy || u->loading) return;
+    keep_draft(u);
     if (!(goes_on ? chats_continue(&u->chats, u->model) : chats_answer_again(&u->chats, u->model))) return;
-    show_branch(u);
+    show_chat(u);
     begin_answer(u);
 }
 
 /* Through a turn, or the last one that has branches where `turn` is behind the last. */
 static void walk(ui *u, size_t turn, int by) {
-    if (!u->busy && chats_walk(&u->chats, turn, by)) show_branch(u);
+    if (u->busy) return;
+    keep_draft(u);
+    if (chats_walk(&u->chats, turn, by)) show_chat(u);
 }
 
 /* The text of a turn goes into the composer; the draft that was there waits in the store. */
 static void begin_edit(ui *u, size_t turn) {
     if (u->busy || turn >= u->chats.n) return;
+    if (u->edits) end_edit(u);
     keep_draft(u);
-    compose_anew(u, u->chats.branch[turn].text);
-    u->edits = true;
-    u->edited = turn;
+    edit_text(u, turn, u->chats.branch[turn].text);
     widgets_focus(&u->widgets, 0, 0);
 }
 
 static void send_edit(ui *u, const char *text) {
     bool answers;
     if (u->loading || !chats_edit(&u->chats, u->edited, text, u->model, &answers)) return;
-    take_draft(u);
+    end_edit(u);
     show_branch(u);
     if (answers) begin_answer(u);
 }
@@ -265,11 +285,11 @@ int ui_wait_ms(const ui *u) {
     return ms;
 }
 
-/* What was written is in the store within a second, as what is read is. What is being edited is there as it was. */
+/* What was written is in the store within a second, as what is read is. */
 static void keep_draft_in_time(ui *u) {
     if (!u->draft_due_ms || SDL_GetTicks64() < u->draft_due_ms) return;
     u->draft_due_ms = 0;
-    if (!u->edits) keep_draft(u);
+    keep_draft(u);
 }
 
 bool ui_tick(ui *u) {
@@ -325,6 +345,7 @@ static void hear_text(ui *u, const news *n) {
         u->tokens_per_s = (u->n_pieces - 1) * 1e3 / (double)(now - u->answer_began_ms);
     u->total = 0;
     if (!u->chats.streaming) return; // of a chat that was left
+    u->n_past = n->n_past;
     chats_hear(&u->chats, n->text ? n->text : "", now);
     transcript_append(u->transcript, n->text ? n->text : "");
     say_notice(u);
@@ -542,7 +563,7 @@ static void press_composer(ui *u, const SDL_KeyboardEvent *key) {
         if (u->busy)
             worker_interrupt(u->worker);
         else if (u->edits)
-            take_draft(u);
+            end_edit(u);
         break;
     case SDLK_UP:
     case SDLK_DOWN:

@@ -63,9 +63,14 @@ check "Alt+Right to the second" eventually is_not_first
 xdotool key ctrl+e
 sleep 0.3
 xdotool key ctrl+a
-xdotool type --delay 40 "There lived a cat"
+xdotool type --delay 40 "There lived"
+sleep 1.5
+kill -KILL "$window"
+wait "$window" 2>/dev/null
+start
+xdotool type --delay 40 " a cat"
 xdotool key Return
-check "Ctrl+E edits the question" eventually has "There lived a cat"
+check "Ctrl+E edits the question, through another kill -9" eventually has "There lived a cat"
 sleep 1
 xdotool key Escape
 sleep 1

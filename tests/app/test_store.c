@@ -296,6 +296,21 @@ static void test_chats(void **state) {
     ok(store_get_draft(s, b, &draft, &err));
     assert_string_equal(draft, "");
     free(draft);
+    // What is being edited is beside the draft.
+    store_id edited;
+    ok(store_get_edit(s, a, &edited, &draft, &err));
+    assert_true(edited == 0 && !draft);
+    ok(store_set_edit(s, a, 7, "another thou", &err));
+    ok(store_get_edit(s, a, &edited, &draft, &err));
+    assert_true(edited == 7);
+    assert_string_equal(draft, "another thou");
+    free(draft);
+    ok(store_set_edit(s, a, 0, NULL, &err));
+    ok(store_get_edit(s, a, &edited, &draft, &err));
+    assert_true(edited == 0 && !draft);
+    ok(store_get_draft(s, a, &draft, &err));
+    assert_string_equal(draft, "half a thou");
+    free(draft);
     store_close(&s);
     is_sound();
 }
@@ -719,6 +734,13 @@ static void edit(const char *sql) {
 static void test_other_versions(void **state) {
     (void)state;
     size_t n, n_after;
+    // The first version, as its program left it.
+    free(a_database(&n));
+    edit("ALTER TABLE chats DROP COLUMN edited; ALTER TABLE chats DROP COLUMN edit; PRAGMA user_version = 1");
+    store *old = opened_well();
+    assert_true(count_found(old, "weather", NULL) > 30);
+    ok(store_set_edit(old, 1, 1, "x", &err));
+    store_close(&old);
     free(a_database(&n));
     edit("PRAGMA user_version = 1000");
     char *before = read_file(path, &n), *after;
