@@ -5,7 +5,7 @@ packages_build="build-essential cmake ninja-build pkg-config git ca-certificates
   libpcre2-dev libjansson-dev libsqlite3-dev libcurl4-gnutls-dev nettle-dev libsdl2-dev libsdl2-ttf-dev libfontconfig-dev libmd4c-dev libfribidi-dev libutf8proc-dev libdbus-1-dev"
 packages_run="libvulkan1 mesa-vulkan-drivers fonts-dejavu-core fonts-noto-cjk"
 packages_model="ca-certificates curl unzip python3 python3-pip"
-packages_test="libcmocka-dev fonts-noto-color-emoji xz-utils clang libclang-rt-dev vulkan-validationlayers python3-venv xvfb xauth xdotool xclip openbox ibus ibus-hangul
+packages_test="libcmocka-dev fonts-noto-color-emoji xz-utils clang libclang-rt-dev vulkan-validationlayers python3-venv xvfb xauth x11-utils xdotool xclip openbox ibus ibus-hangul
   dbus-x11 imagemagick dpkg-dev fakeroot file desktop-file-utils appstream shared-mime-info librsvg2-bin man-db groff zsh fish
   qemu-user-static gcc-aarch64-linux-gnu"
 packages_windows="gcc-mingw-w64-x86-64-posix dpkg-dev wine64 xvfb xauth"

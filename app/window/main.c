@@ -1,5 +1,6 @@
 /* pumice-chat: the window. It sleeps until something happens, and draws a frame only when there is something new to see. */
 #include "desktop.h"
+#include "display.h"
 #include "forwarded_keys.h"
 #include "instance.h"
 #include "phone.h"
@@ -32,7 +33,7 @@ typedef struct window {
     bool answering; ///< something is being spoken of, the message
     store_id answer;
     uint32_t wake, raise, look_changed, speech_problem;
-    float dpi_scale, drawn_scale;
+    float desktop_scale, dpi_scale, drawn_scale;
 } window;
 
 enum { UNSET = -2 }; ///< the command line says nothing: the settings do
@@ -124,7 +125,7 @@ static int parse(arguments *a, int argc, char **argv) {
     return -1;
 }
 
-/* Pixels of the output for one of the window's points, times what the command line and the person ask for. */
+/* Pixels of the output for one of the window's points, times what the desktop, the command line and the person ask for. */
 static void measure(window *w) {
     int width, height, points;
     SDL_GetRendererOutputSize(w->sdl_renderer, &width, &height);
@@ -132,7 +133,7 @@ static void measure(window *w) {
     w->ui.width = width;
     w->ui.height = height;
     w->dpi_scale = points > 0 ? (float)width / (float)points : 1;
-    ui_set_scale(&w->ui, w->scale * w->dpi_scale * (float)w->ui.settings.font_scale);
+    ui_set_scale(&w->ui, w->scale * w->desktop_scale * w->dpi_scale * (float)w->ui.settings.font_scale);
 }
 
 static const theme *colors(const window *w) {
@@ -201,6 +202,8 @@ static bool open_window(window *w, const arguments *a, const settings *kept, boo
     w->sdl = SDL_CreateWindow("Pumice", SDL_WINDOWPOS_CENTERED, SDL_WINDOWPOS_CENTERED, 900, 700,
                               SDL_WINDOW_RESIZABLE | SDL_WINDOW_ALLOW_HIGHDPI);
     if (!w->sdl) return fail("the window cannot be opened", SDL_GetError());
+    w->desktop_scale = display_scale(w->sdl);
+    if (w->desktop_scale > 1) SDL_SetWindowSize(w->sdl, (int)(900 * w->desktop_scale), (int)(700 * w->desktop_scale));
     SDL_SetWindowMinimumSize(w->sdl, 320, 280);
     w->sdl_renderer = SDL_CreateRenderer(w->sdl, -1, 0);
     if (!w->sdl_renderer) w->sdl_renderer = SDL_CreateRenderer(w->sdl, -1, SDL_RENDERER_SOFTWARE);

@@ -329,7 +329,7 @@ static pum_status answer_somewhere(worker *w, const worker_turns *t, const conve
 static bool on_text(void *user, const char *text) {
     worker *w = user;
     crash_mark_clear(&w->mark);
-    tell(user, (news){.kind = NEWS_TEXT}, text, NULL);
+    tell(w, (news){.kind = NEWS_TEXT, .n_past = conversation_n_past(w->conversation)}, text, NULL);
     return true;
 }
 

@@ -7,7 +7,7 @@ program=$1 stand_in=$2
 . "$(dirname "$0")/checks.sh"
 
 if [ -z "${PUMICE_IN_XVFB:-}" ]; then
-    need_tools xvfb-run xdotool openbox import dbus-run-session
+    need_tools xvfb-run xdotool openbox import dbus-run-session xprop
     home=$(mktemp -d)
     trap 'rm -rf "$home"' EXIT
     mkdir -m 700 "$home/run"
@@ -115,5 +115,18 @@ for bus in "unix:path=$HOME/none" nonsense autolaunch:; do
     check "it is light with the bus \"$bus\"" eventually is $light
     end_window
 done
+# Letters of 120 dots per inch: all is a quarter larger.
+width_is() { xdotool getwindowgeometry "$(xdotool search --onlyvisible --name '^Pumice$' | head -n 1)" 2>/dev/null | grep -q "Geometry: $1x"; }
+start
+check "a window without a wish for its size" eventually width_is 900
+end_window
+xprop -root -f RESOURCE_MANAGER 8s -set RESOURCE_MANAGER "Xft.dpi:	120"
+start
+check "the desktop's size of letters is followed" eventually width_is 1125
+end_window
+xprop -root -f RESOURCE_MANAGER 8s -set RESOURCE_MANAGER "Xft.dpi:	nan"
+start
+check "one that is no number is not" eventually width_is 900
+end_window
 [ ! -s "$HOME/log" ] || cat "$HOME/log"
 [ $failures = 0 ]
