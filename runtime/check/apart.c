@@ -71,14 +71,14 @@ static bool hear(check_apart *a, const char *line) {
 }
 
 /* Whether a child has had its time, which has been silent for so long. cpu_s: what it had used before. */
-static bool is_over(const check_apart *a, double limit_s, double silent_s, double cpu_s) {
+static bool is_over(const check_apart *a, double limit_s, bool by_cpu, double silent_s, double cpu_s) {
     if (silent_s < limit_s) return false;
-    double used_s = a->by_cpu && cpu_s >= 0 ? child_cpu_s(a->child) - cpu_s : limit_s;
+    double used_s = by_cpu && cpu_s >= 0 ? child_cpu_s(a->child) - cpu_s : limit_s;
     return used_s >= limit_s || silent_s >= MOST_LIMITS * limit_s;
 }
 
 /* Counts the time in which the child was silent while this process ran: one that was stopped is not to blame for it. */
-static outcome wait_for_answer(check_apart *a, double limit_s, const char **answer) {
+static outcome wait_for_answer(check_apart *a, double limit_s, bool by_cpu, const char **answer) {
     double silent = 0, cpu_s = child_cpu_s(a->child);
     for (uint64_t asked = 0;;) {
         if (clock_now_ns() - asked >= POLL_MS * 1000000ull) {
@@ -97,7 +97,7 @@ static outcome wait_for_answer(check_apart *a, double limit_s, const char **answ
         case CHILD_SILENT: {
             double s = (double)(clock_now_ns() - begin) * 1e-9;
             silent += s < 4 * POLL_MS * 1e-3 ? s : 4 * POLL_MS * 1e-3;
-            if (!is_over(a, limit_s, silent, cpu_s)) break;
+            if (!is_over(a, limit_s, by_cpu, silent, cpu_s)) break;
             a->was_silent_s = silent;
             return SILENT;
         }
@@ -129,7 +129,7 @@ static pum_status greet(check_apart *a, pum_error *err) {
     char identity[1024], how[64], word[16];
     int64_t failure;
     check_table_identity(a->device, identity, sizeof identity);
-    outcome o = send(a, "open %d %s", a->index, a->folder) ? wait_for_answer(a, START_S, &answer) : GONE;
+    outcome o = send(a, "open %d %s", a->index, a->folder) ? wait_for_answer(a, START_S, a->by_cpu, &answer) : GONE;
     if (o == STOPPED) return pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
     if (o == SILENT)
         return pum_fail(err, PUM_ERR_UNSUPPORTED, "%s: it did not open the device in %.0f s", a->path, a->was_silent_s);
@@ -195,8 +195,9 @@ void check_apart_destroy(check_apart **apart) {
 
 /* ---- one question */
 
-/* Starts a child where there is none, and asks it. o: an answer to read, or what has happened to the child. */
-static pum_status ask(check_apart *a, const char *question, const char **answer, outcome *o, pum_error *err) {
+/* Starts a child where there is none, and asks it. by_cpu: what it does is work for the processor. o: an answer to read, or what
+ * has happened to the child. */
+static pum_status ask(check_apart *a, const char *question, bool by_cpu, const char **answer, outcome *o, pum_error *err) {
     pum_error error;
     pum_status status;
     while ((status = start(a, &error)) != PUM_OK) {
@@ -208,7 +209,7 @@ static pum_status ask(check_apart *a, const char *question, const char **answer,
     }
     a->n_starts_lost = 0;
     a->at[0] = 0;
-    *o = child_send(a->child, question) ? wait_for_answer(a, a->silent_s, answer) : GONE;
+    *o = child_send(a->child, question) ? wait_for_answer(a, a->silent_s, by_cpu, answer) : GONE;
     if (*o == STOPPED) {
         drop_child(a, 0, NULL, 0);
         return pum_fail(err, PUM_ERR_ABORTED, "stopped on request");
@@ -256,7 +257,7 @@ static pum_status judge(check_apart *a, const char *question, check_result *resu
     for (int attempt = 0;; attempt++) {
         const char *answer, *text;
         outcome o;
-        pum_status status = ask(a, question, &answer, &o, err), done;
+        pum_status status = ask(a, question, a->by_cpu, &answer, &o, err), done;
         if (status != PUM_OK) return status;
         if (o == ANSWERED && read_done(answer, &done, result, &text)) {
             bool lost = done == PUM_ERR_DEVICE_LOST;
@@ -327,7 +328,7 @@ static pum_status model_there(void *user, const check_table *table, tensor_type 
     if (a->told != table && !tell_choice(a, table)) return pum_fail(err, PUM_ERR_DEVICE, "the process for checks has ended");
     a->told = table;
     snprintf(question, sizeof question, "model %d", (int)type);
-    if ((status = ask(a, question, &answer, &o, err)) != PUM_OK) return status;
+    if ((status = ask(a, question, a->by_cpu, &answer, &o, err)) != PUM_OK) return status;
     if (o == ANSWERED && read_done(answer, &done, &result, &text)) {
         *mean_kl = result.mean_kl;
         return done == PUM_OK ? PUM_OK : pum_fail(err, done, "the process for checks: %s", text);
@@ -368,7 +369,7 @@ static pum_status compile_there(void *user, const shader_variant *variant, const
                                 params->push_bytes, params->require_subgroup_size, params->n_constants);
     for (uint32_t i = 0; i < params->n_constants && n < sizeof question; i++)
         n += (size_t)snprintf(question + n, sizeof question - n, " %u", params->constants[i]);
-    pum_status status = ask(user, question, &answer, &o, err), done;
+    pum_status status = ask(user, question, true, &answer, &o, err), done; // a compiler works on the CPU, whatever the device
     if (status != PUM_OK) return status;
     *result = CHECK_NOT_COMPILED;
     if (o == ANSWERED && read_compiled(answer, &done, result, &text))
