@@ -39,7 +39,7 @@ typedef struct window {
 enum { UNSET = -2 }; ///< the command line says nothing: the settings do
 
 typedef struct arguments {
-    const char *model, *device, *devices;
+    const char *model, *device, *devices, *file;
     int n_ctx, kv, look;
     float scale;
     bool speak;
@@ -47,7 +47,7 @@ typedef struct arguments {
 
 static const char HELP[] =
     "usage: pumice-chat [OPTION …] [FILE]\n\n"
-    "  -m FILE                  the model, also without -m; default: the one used last, else the default model\n"
+    "  -m FILE                  the model; default: the one used last, else the default model\n"
     "  --device N|NAME          by index or part of the name; default: the fastest that is not a CPU driver\n"
     "  --devices LIST           several, as 0,1: the model's layers are divided among them\n"
     "  --ctx N                  context length; default: min(the model's, 4096); 0: as much as fits\n"
@@ -57,7 +57,8 @@ static const char HELP[] =
     "  --speak                  read answers aloud, by speech-dispatcher\n"
     "  --version                print the version\n"
     "  --help                   print this\n"
-    "\nA second start hands FILE to the window that is open, and raises it.\n";
+    "\nFILE is a model, a chat that was exported (.json, .md), or a text for the next question. A second start hands it to the\n"
+    "window that is open, and raises it.\n";
 
 static bool fail(const char *what, const char *why) {
     fprintf(stderr, "pumice: error: %s: %s\n", what, why);
@@ -91,10 +92,13 @@ static int parse(arguments *a, int argc, char **argv) {
             continue;
         }
         bool bare = argv[i][0] != '-'; // every option that is left takes a value
-        const char *option = bare ? "-m" : argv[i], *value = bare ? argv[i] : i + 1 < argc ? argv[++i] : NULL;
+        const char *option = bare ? "FILE" : argv[i], *value = bare ? argv[i] : i + 1 < argc ? argv[++i] : NULL;
         char *end = NULL;
         bool good = value;
-        if (value && strcmp(option, "-m") == 0) {
+        if (bare) {
+            good = !a->file;
+            a->file = value;
+        } else if (value && strcmp(option, "-m") == 0) {
             good = !a->model;
             a->model = value;
         } else if (value && strcmp(option, "--device") == 0) {
@@ -369,13 +373,29 @@ static void say_safe(window *w, const char *device) {
     settings_save(&w->ui.settings, &ignored);
 }
 
+static bool is_missing(const char *path) {
+    FILE *f = fopen(path, "rb");
+    if (f) fclose(f);
+    return !f;
+}
+
+/* As if it had been dropped on the window. */
+static void drop(const char *path) {
+    SDL_Event event = {.drop = {.type = SDL_DROPFILE, .file = SDL_strdup(path)}};
+    if (event.drop.file && SDL_PushEvent(&event) < 0) SDL_free(event.drop.file);
+}
+
 int main(int argc, char **argv) {
     arguments a;
     phone_start();
     int status = parse(&a, argc, argv);
     if (status >= 0) return status;
     static instance *first;
-    if (!instance_claim(&first, a.model)) return 0;
+    if (!instance_claim(&first, a.file ? a.file : a.model)) return 0;
+    if (a.file && !a.model && (attachment_is_model(a.file) || is_missing(a.file))) {
+        a.model = a.file;
+        a.file = NULL;
+    }
     static window w;
     static settings kept;
     pum_error err;
@@ -398,6 +418,7 @@ int main(int argc, char **argv) {
             ui_offer_models(&w.ui);
         else
             ui_say(&w.ui, say(W_CHOOSE_MODEL));
+        if (a.file) drop(a.file);
         SDL_AddEventWatch(on_life, &w);
         instance_listen(first, w.raise);
         live(&w);

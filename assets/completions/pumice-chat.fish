@@ -1,5 +1,5 @@
 # Completion of pumice-chat for fish.
-complete -c pumice-chat -s m -r -F -d 'the model, also without -m; default: the one used last, else the default model'
+complete -c pumice-chat -s m -r -F -d 'the model; default: the one used last, else the default model'
 complete -c pumice-chat -l device -x -d 'by index or part of the name; default: the fastest that is not a CPU driver'
 complete -c pumice-chat -l devices -x -d 'several, as 0,1: the model\'s layers are divided among them'
 complete -c pumice-chat -l ctx -x -d 'context length; default: min(the model\'s, 4096); 0: as much as fits'
