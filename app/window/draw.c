@@ -52,6 +52,21 @@ void draw_text(draw_list *list, int x, int y, const char *text, size_t n_bytes, 
         add(list, (draw_command){.kind = DRAW_TEXT, .rect = {x, y, 0, 0}, .color = color, .text = text, .n_bytes = n_bytes});
 }
 
+void draw_text_within(draw_list *list, fonts *f, int x, int y, int width, const char *text, SDL_Color color) {
+    static const char dots[] = "\xE2\x80\xA6";
+    size_t n = strcspn(text, "\n"), at = 0;
+    bool whole = fonts_width(f, text, n) <= width;
+    for (int used = fonts_width(f, dots, 3); !whole && at < n;) {
+        uint32_t code;
+        size_t step = fonts_next(text + at, n - at, &code);
+        used += fonts_advance(f, code);
+        if (used > width) break;
+        at += step;
+    }
+    draw_text(list, x, y, text, whole ? n : at, color);
+    if (!whole) draw_text(list, x + fonts_width(f, text, at), y, dots, 3, color);
+}
+
 void draw_run(draw_list *list, int x, int base, const char *text, size_t n_bytes, int face, bool rtl, const char *script,
               SDL_Color color) {
     if (n_bytes)

@@ -31,6 +31,8 @@ const char *draw_keep(draw_list *list, const char *text);
 void draw_rect(draw_list *list, SDL_Rect rect, SDL_Color color);
 /// One line; control characters are left out.
 void draw_text(draw_list *list, int x, int y, const char *text, size_t n_bytes, SDL_Color color);
+/// As much of the first line of a text as fits into a width, with an ellipsis.
+void draw_text_within(draw_list *list, fonts *f, int x, int y, int width, const char *text, SDL_Color color);
 /// A run that was laid out: one face, one direction, and at most DRAW_RUN_BYTES.
 enum { DRAW_RUN_BYTES = 500 };
 void draw_run(draw_list *list, int x, int base, const char *text, size_t n_bytes, int face, bool rtl, const char *script,

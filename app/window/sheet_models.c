@@ -50,15 +50,28 @@ void sheet_models_open(sheet_models *s, const settings *now) {
 
 enum { NARROW_LINES = 16 };
 
-/* A button beside what it is for, on a line of its own where the sheet is narrow. *y: where what it is for begins. Returns the
- * width that is left for that. */
-static int draw_beside(widgets *w, SDL_Rect content, int *y, const char *label, widget_look look, int does, int64_t argument) {
-    int line = widgets_line(w);
-    if (content.w < NARROW_LINES * line) {
-        *y += widgets_button(w, content.x, *y, label, look, does, argument).h + line / 4;
-        return content.w;
-    }
-    return widgets_button_right(w, content.x + content.w, *y, label, look, does, argument).x - line / 2 - content.x;
+/* What can be done about a model: beside its lines, or below them where the sheet is narrow. Without a label: nothing. */
+typedef struct row_button {
+    const char *label;
+    widget_look look;
+    int does;
+    int64_t argument;
+} row_button;
+
+static bool is_narrow(const widgets *w, SDL_Rect content) { return content.w < NARROW_LINES * widgets_line(w); }
+
+/* Returns the width that is left for the lines. */
+static int draw_beside(widgets *w, SDL_Rect content, int y, const row_button *b) {
+    if (!b->label || is_narrow(w, content)) return content.w;
+    SDL_Rect at = widgets_button_right(w, content.x + content.w, y, b->label, b->look, b->does, b->argument);
+    return at.x - widgets_line(w) / 2 - content.x;
+}
+
+/* Returns where the lines and the button end. */
+static int draw_below(widgets *w, SDL_Rect content, int y, const row_button *b) {
+    if (!b->label || !is_narrow(w, content)) return y;
+    y += widgets_line(w) / 4;
+    return y + widgets_button(w, content.x, y, b->label, b->look, b->does, b->argument).h;
 }
 
 static const char *size_text(char text[static 32], uint64_t n_bytes) {
@@ -96,16 +109,17 @@ static int draw_need(const sheet_models *s, const model_file *m, widgets *w, int
 static int draw_file(const sheet_models *s, size_t i, const char *used, widgets *w, SDL_Rect content, int y) {
     const model_file *m = &s->files[i];
     bool here = used && strcmp(used, m->path) == 0;
-    int width = content.w, line = widgets_line(w);
-    if (m->state == MODEL_FILE_GOOD)
-        width = draw_beside(w, content, &y, say(here ? W_IN_USE : W_LOAD), here ? LOOK_CHOSEN : LOOK_PLAIN, ACTION_MODEL_LOAD,
-                            (int64_t)i);
+    const row_button load = {m->state != MODEL_FILE_GOOD ? NULL
+                             : here                      ? say(W_IN_USE)
+                                                         : say(W_LOAD),
+                             here ? LOOK_CHOSEN : LOOK_PLAIN, ACTION_MODEL_LOAD, (int64_t)i};
+    int width = draw_beside(w, content, y, &load), line = widgets_line(w);
     widgets_text_within(w, content.x, y, width, m->name ? m->name : m->file, w->colors->text);
     y = widgets_paragraph(w, content.x, y + line, width, describe(w->list, m->file, m->n_params, m->type, m->licence, m->n_bytes),
                           w->colors->faint);
     if (m->state == MODEL_FILE_GOOD) y = draw_need(s, m, w, content.x, y, width);
     if (m->state == MODEL_FILE_BAD && m->message) y = widgets_paragraph(w, content.x, y, width, m->message, w->colors->error);
-    return y + line / 2;
+    return draw_below(w, content, y, &load) + line / 2;
 }
 
 static const model_file *file_of(const sheet_models *s, const catalogue_entry *e) {
@@ -166,16 +180,17 @@ static int draw_download(sheet_models *s, int i, widgets *w, SDL_Rect content, i
 static int draw_entry(sheet_models *s, int i, widgets *w, SDL_Rect content, int y, bool offered) {
     const catalogue_entry *e = &s->catalogue->entries[i];
     const model_file *partial = file_of(s, e);
-    int line = widgets_line(w), width = content.w;
     bool runs = s->downloads[i] && s->known[i] != DOWNLOAD_CANCELLED;
-    if (!runs)
-        width = draw_beside(w, content, &y, say(partial ? W_RESUME : W_DOWNLOAD), offered ? LOOK_STRONG : LOOK_PLAIN,
-                            ACTION_DOWNLOAD, i);
+    const row_button fetch = {runs      ? NULL
+                              : partial ? say(W_RESUME)
+                                        : say(W_DOWNLOAD),
+                              offered ? LOOK_STRONG : LOOK_PLAIN, ACTION_DOWNLOAD, i};
+    int line = widgets_line(w), width = draw_beside(w, content, y, &fetch);
     widgets_text_within(w, content.x, y, width, e->name, w->colors->text);
     y = widgets_paragraph(w, content.x, y + line, width, describe(w->list, NULL, e->n_params, e->type, e->licence, e->n_bytes),
                           w->colors->faint);
     if (runs) y = draw_download(s, i, w, content, y);
-    return y + line / 2;
+    return draw_below(w, content, y, &fetch) + line / 2;
 }
 
 static bool to_have(const sheet_models *s, int i) {

@@ -93,8 +93,9 @@ void text_box_draw(text_box *b, const composer *c, const text_box_style *s, draw
     int line = fonts_line_height(s->fonts);
     for (size_t i = 0; i < b->shown; i++)
         draw_line(b, c, s, list, b->first + i, a.x + b->pad, a.y + b->pad + (int)i * line, caret);
+    int x = a.x + b->pad + units(s->scale, 6);
     if (c->n_bytes == 0 && !c->preedit[0])
-        draw_text(list, a.x + b->pad + units(s->scale, 6), a.y + b->pad, hint, strlen(hint), s->hint);
+        draw_text_within(list, s->fonts, x, a.y + b->pad, a.x + a.w - b->pad - x, hint, s->hint);
     draw_clip(list, clip);
 }
 

@@ -59,18 +59,7 @@ int widgets_text(const widgets *w, int x, int y, const char *text, SDL_Color col
 }
 
 void widgets_text_within(const widgets *w, int x, int y, int width, const char *text, SDL_Color color) {
-    static const char dots[] = "\xE2\x80\xA6";
-    size_t n = strcspn(text, "\n"), at = 0;
-    bool whole = fonts_width(w->fonts, text, n) <= width;
-    for (int used = fonts_width(w->fonts, dots, 3); !whole && at < n;) {
-        uint32_t code;
-        size_t step = fonts_next(text + at, n - at, &code);
-        used += fonts_advance(w->fonts, code);
-        if (used > width) break;
-        at += step;
-    }
-    draw_text(w->list, x, y, text, whole ? n : at, color);
-    if (!whole) draw_text(w->list, x + fonts_width(w->fonts, text, at), y, dots, 3, color);
+    draw_text_within(w->list, w->fonts, x, y, width, text, color);
 }
 
 int widgets_paragraph(const widgets *w, int x, int y, int width, const char *text, SDL_Color color) {
