@@ -67,18 +67,27 @@ static const char *status_text(const ui *u, char text[static 200]) {
     return say(W_HINT_KEYS);
 }
 
-/* How full the context is; returns where it begins. */
-static int draw_context(ui *u, draw_list *list, int right, int y) {
-    if (u->n_ctx <= 0) return right;
-    char text[80], one[32], two[32];
-    const char *label =
-        draw_keep(list, say_with(text, sizeof text, W_CONTEXT, number(one, u->n_past, 0), number(two, u->n_ctx, 0), NULL));
+/* How much of something is taken, in words with a bar below; returns where it begins. */
+static int draw_meter(ui *u, draw_list *list, int right, int y, const char *text, double part) {
+    const char *label = draw_keep(list, text);
     int width = fonts_width(u->fonts, label, strlen(label)), x = right - width, bar = units(u, 2),
         line = widgets_line(&u->widgets);
     widgets_text(&u->widgets, x, y, label, u->colors->faint);
     draw_rect(list, (SDL_Rect){x, y + line, width, bar}, u->colors->border);
-    draw_rect(list, (SDL_Rect){x, y + line, (int)((int64_t)width * u->n_past / u->n_ctx), bar}, u->colors->accent);
+    draw_rect(list, (SDL_Rect){x, y + line, (int)(width * (part < 1 ? part : 1)), bar}, u->colors->accent);
     return x;
+}
+
+/* Those of the context and of the device's memory, as far as there is room; returns where they begin. */
+static int draw_meters(ui *u, draw_list *list, int left, int right, int y) {
+    char text[120], one[32], two[32];
+    int line = widgets_line(&u->widgets);
+    if (u->n_ctx <= 0 || right - left < 9 * line) return right;
+    say_with(text, sizeof text, W_CONTEXT, number(one, u->n_past, 0), number(two, u->n_ctx, 0), NULL);
+    right = draw_meter(u, list, right, y, text, (double)u->n_past / u->n_ctx) - units(u, MARGIN);
+    if (u->memory_free_bytes == 0 || right - left < 15 * line) return right;
+    say_with(text, sizeof text, W_MEMORY, say_size(one, u->memory_bytes), say_size(two, u->memory_free_bytes), NULL);
+    return draw_meter(u, list, right, y, text, (double)u->memory_bytes / (double)u->memory_free_bytes) - units(u, MARGIN);
 }
 
 static void draw_status(ui *u, draw_list *list, int y) {
@@ -88,7 +97,7 @@ static void draw_status(ui *u, draw_list *list, int y) {
     bool answered = !u->busy && !u->loading && u->chats.n > 1 && u->chats.branch[u->chats.n - 1].role == STORE_ASSISTANT;
     // On a narrow window what can be done comes before what can be known.
     int does = answered ? widgets_button_width(w, say(W_AGAIN)) + widgets_button_width(w, say(W_CONTINUE)) : 6 * line;
-    if (right - x - does > 9 * line) right = draw_context(u, list, right, y) - units(u, MARGIN);
+    right = draw_meters(u, list, x + does, right, y);
     if (answered) {
         right = widgets_button_right(w, right, y, say(W_AGAIN), LOOK_QUIET, ACTION_AGAIN, 0).x;
         right = widgets_button_right(w, right, y, say(W_CONTINUE), LOOK_QUIET, ACTION_CONTINUE, 0).x - units(u, GAP);

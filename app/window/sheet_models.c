@@ -74,12 +74,6 @@ static int draw_below(widgets *w, SDL_Rect content, int y, const row_button *b) 
     return y + widgets_button(w, content.x, y, b->label, b->look, b->does, b->argument).h;
 }
 
-static const char *size_text(char text[static 32], uint64_t n_bytes) {
-    bool giga = n_bytes >= 1000000000;
-    snprintf(text, 32, giga ? "%.2f GB" : "%.0f MB", (double)n_bytes / (giga ? 1e9 : 1e6));
-    return text;
-}
-
 /* What is known of a model, joined by dots; the parts that are not known are left out. */
 static const char *describe(draw_list *list, const char *file, uint64_t n_params, const char *type, const char *licence,
                             uint64_t n_bytes) {
@@ -92,7 +86,7 @@ static const char *describe(draw_list *list, const char *file, uint64_t n_params
         n += snprintf(text + n, room - (size_t)n, "%s%.0f M", n ? " · " : "", (double)n_params / 1e6);
     if (type) n += snprintf(text + n, room - (size_t)n, "%s%.20s", n ? " · " : "", type);
     if (licence) n += snprintf(text + n, room - (size_t)n, "%s%.60s", n ? " · " : "", licence);
-    if (n_bytes) snprintf(text + n, room - (size_t)n, "%s%s", n ? " · " : "", size_text(size, n_bytes));
+    if (n_bytes) snprintf(text + n, room - (size_t)n, "%s%s", n ? " · " : "", say_size(size, n_bytes));
     return draw_keep(list, text);
 }
 
@@ -100,8 +94,8 @@ static int draw_need(const sheet_models *s, const model_file *m, widgets *w, int
     char text[200], need[32], space[32];
     uint64_t bytes = m->plan.weights_bytes + m->plan.kv_bytes + m->plan.scratch_bytes;
     bool fits = s->free_bytes == 0 || bytes <= s->free_bytes;
-    size_text(need, bytes);
-    size_text(space, s->free_bytes);
+    say_size(need, bytes);
+    say_size(space, s->free_bytes);
     say_with(text, sizeof text, s->free_bytes == 0 ? W_NEEDS : fits ? W_NEEDS_OF : W_NEEDS_TOO_MUCH, need, space, NULL);
     return widgets_paragraph(w, x, y, width, draw_keep(w->list, text), fits ? w->colors->faint : w->colors->error);
 }

@@ -383,6 +383,8 @@ static void set_device(ui *u, const news *n) {
              n->checked ? " · " : "", n->checked ? say(W_CHECKED) : "");
     free(u->device);
     u->device = text;
+    u->memory_bytes = n->memory_bytes;
+    u->memory_free_bytes = n->memory_free_bytes;
 }
 
 static void hear(ui *u, news *n) {

@@ -52,6 +52,7 @@ typedef struct ui {
     uint64_t done, total; ///< of loading, or of the prompt
     double tokens_per_s;
     int n_past, n_ctx;
+    uint64_t memory_bytes, memory_free_bytes; ///< as in news; 0: not known
     uint64_t answer_began_ms;
     int n_pieces;           ///< of the answer so far
     char *model, *device;   ///< names, for people

@@ -2,6 +2,7 @@
 
 #include <SDL.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <string.h>
 
 static const char *const sentences[][N_WORDS] = {
@@ -60,5 +61,11 @@ const char *say_with(char *text, size_t n_bytes, word w, const char *one, const 
         size_t needs = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : first >= 0xC0 ? 2 : 1;
         if (n - (lead - 1) < needs) text[lead - 1] = 0;
     }
+    return text;
+}
+
+const char *say_size(char text[static 32], uint64_t n_bytes) {
+    bool giga = n_bytes >= 1000000000;
+    snprintf(text, 32, giga ? "%.2f GB" : "%.0f MB", (double)n_bytes / (giga ? 1e9 : 1e6));
     return text;
 }

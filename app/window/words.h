@@ -3,6 +3,7 @@
 #define WINDOW_WORDS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef enum word {
 #define WORD(id, english, korean) W_##id,
@@ -22,5 +23,7 @@ window_language words_language(void);
 const char *say(word w);
 /// A sentence with {1}, {2} and {3} replaced, cut where the room ends, between two characters; returns `text`. NULL is "".
 const char *say_with(char *text, size_t n_bytes, word w, const char *one, const char *two, const char *three);
+/// A size in MB or GB; returns `text`.
+const char *say_size(char text[static 32], uint64_t n_bytes);
 
 #endif

@@ -150,7 +150,11 @@ static news describe_device(const worker *w, news_kind kind, char *text, size_t 
     char names[512], memory[256];
     pum_plan plan;
     conversation_get_plan(w->conversation, &plan);
-    news n = {.kind = kind, .on_cpu = devices_names(w->device, names, sizeof names), .checked = pum_model_is_checked(w->model)};
+    news n = {.kind = kind,
+              .on_cpu = devices_names(w->device, names, sizeof names),
+              .checked = pum_model_is_checked(w->model),
+              .memory_bytes = plan.device_bytes,
+              .memory_free_bytes = plan.available_bytes};
     bool short_of_memory = devices_memory_notice(&plan, memory, sizeof memory);
     snprintf(text, n_bytes, "%s%s%s", names, short_of_memory ? " · " : "", short_of_memory ? memory : "");
     return n;

@@ -25,6 +25,7 @@ typedef struct news {
     uint64_t done, total;
     double tokens_per_s;
     int n_past, n_ctx;
+    uint64_t memory_bytes, memory_free_bytes; ///< of a device: its own memory that the model takes, and what was free before
     bool stopped, failed; ///< NEWS_DONE: by the person; there is no answer, or half of one
     bool on_cpu, checked; ///< of a device: its driver runs on the CPU; its kernels were checked
     int n_rebuilds;       ///< NEWS_DONE: how often the device was lost meanwhile
