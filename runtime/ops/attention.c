@@ -71,9 +71,12 @@ static shape shape_of(const shader_variant *v, const vk_caps *caps, uint32_t hea
     if (is_form(v, "attention_uniform")) return shape_of_uniform(head_dim, n_rows);
     if (is_form(v, "attention_lanes")) return shape_of_lanes(caps, head_dim, n_rows, n_kv);
     if (is_form(v, "attention_coop")) return shape_of_coop(caps, head_dim);
-    if (is_form(v, "attention_split")) return (shape){min_u32(n_rows, 4), {128, head_dim, min_u32(n_rows, 4)}, N_WORKGROUPS};
-    // Of a thread, which keeps rows * head_dim / 8 sums in registers; a subgroup of 128 (Adreno) leaves it half of them.
-    uint32_t rows = head_dim * (caps->subgroup_size >= 128 ? 2 : 1) <= 128 ? 4 : 2;
+    uint32_t rows = 4; // of a thread, as far as its registers go
+    if (is_form(v, "attention_split")) {
+        rows = min_u32(min_u32(n_rows, rows), caps->registers / 16);
+        return (shape){rows, {128, head_dim, rows}, N_WORKGROUPS};
+    }
+    while (rows > 1 && rows * head_dim / 8 > caps->registers / 2) rows /= 2; // a row's sums are those of 8 threads
     return (shape){16 * rows, {128, head_dim, rows}, N_WORKGROUPS};
 }
 

@@ -63,8 +63,7 @@ static shape shape_of_matvec(const job *j) {
 static shape shape_of_blocks_with(const job *j, uint32_t lanes, uint32_t most_tokens) {
     uint32_t threads = 128;
     while (threads > 32 && threads > lanes && threads > j->w->n_cols / 8) threads /= 2;
-    // Subgroups of 128 (Adreno) leave an invocation half the registers that those of 64 do.
-    bool few_registers = j->caps->subgroup_size >= 128;
+    bool few_registers = j->caps->registers < VK_USUAL_REGISTERS;
     if (few_registers) most_tokens = min_u32(most_tokens, 4 / j->n_mats);
     uint32_t most_shared = few_registers ? 1 : 2; // tokens for which two blocks have registers
     uint32_t blocks = j->n_mats == 1 && j->n_tokens <= most_shared && j->w->n_rows >= 2048 ? 2 : 1, tokens = 1;
@@ -82,7 +81,7 @@ static shape shape_of_subgroup(const job *j) {
 static shape shape_of_matvec_dot(const job *j) {
     shape s = shape_of_subgroup(j);
     uint32_t threads = 128, lanes = j->caps->subgroup_size;
-    bool few_registers = lanes >= 128;
+    bool few_registers = j->caps->registers < VK_USUAL_REGISTERS;
     uint32_t tokens = few_registers ? 1 : min_u32(s.tokens, lanes);
     bool many_rows = j->n_mats == 1 && tokens <= 2 && j->w->n_rows >= 4096;
     uint32_t blocks = many_rows && !few_registers ? 4 / tokens : 1;

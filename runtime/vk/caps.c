@@ -206,6 +206,7 @@ static void read_subgroups(const offered *o, VkPhysicalDevice physical, const vk
     VkPhysicalDeviceProperties2 properties = {.sType = VK_STRUCTURE_TYPE_PHYSICAL_DEVICE_PROPERTIES_2, .pNext = &subgroup};
     vkGetPhysicalDeviceProperties2(physical, &properties);
     caps->subgroup_size = subgroup.subgroupSize;
+    caps->registers = caps->subgroup_size >= 128 ? VK_USUAL_REGISTERS / 2 : VK_USUAL_REGISTERS; // Adreno's, of 128
     bool compute = subgroup.supportedStages & VK_SHADER_STAGE_COMPUTE_BIT;
     VkSubgroupFeatureFlags operations = compute ? subgroup.supportedOperations : 0;
     caps->subgroup_arithmetic = operations & VK_SUBGROUP_FEATURE_ARITHMETIC_BIT;

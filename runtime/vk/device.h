@@ -24,6 +24,9 @@ typedef struct vk_flexible_coopmat {
     uint32_t shared_bytes; ///< of a workgroup's memory that a kernel with them has
 } vk_flexible_coopmat;
 
+/// What GPUs have before a compiler puts values into memory, unless their subgroups or their make say otherwise.
+enum { VK_USUAL_REGISTERS = 128 };
+
 /// What a device can do, filled once. Every kernel states its needs against this.
 typedef struct vk_caps {
     char name[256], driver[256], driver_version[256];
@@ -38,6 +41,7 @@ typedef struct vk_caps {
     uint32_t max_groups[3];
 
     uint32_t subgroup_size; ///< as reported; the one that a pipeline without a required size gets, if the driver speaks true
+    uint32_t registers; ///< of 32 bits that an invocation of 128 may count on: VK_USUAL_REGISTERS, or what is known of the device
     uint32_t subgroup_min, subgroup_max;       ///< sizes that a pipeline can be promised; both 0 without that feature
     bool subgroups_verified, subgroups_untrue; ///< whether somebody looked; they are not what is reported: ops/subgroups.h
     bool subgroup_arithmetic, subgroup_ballot, subgroup_shuffle, subgroup_clustered; ///< in compute shaders; ballot has broadcast
@@ -83,8 +87,8 @@ pum_status vk_devices(pum_device_info *infos, int capacity, int *n_devices, pum_
 pum_status vk_device_open(const char *which, vk_device **device, pum_error *err);
 void vk_device_close(vk_device **device);
 /// Opens a lost device again, in its place: the same GPU. What is known of it stays as it was: others may be reading that.
-/// Everything that was made on it must have been destroyed, and nobody may use it meanwhile. Errors: PUM_ERR_NO_DEVICE where it is
-/// not there any more; PUM_ERR_DEVICE, PUM_ERR_DEVICE_LOST, …; it stays lost then, and this may be tried again.
+/// Everything that was made on it must have been destroyed, and nobody may use it meanwhile. Errors: PUM_ERR_NO_DEVICE where it
+/// is not there any more; PUM_ERR_DEVICE, PUM_ERR_DEVICE_LOST, …; it stays lost then, and this may be tried again.
 pum_status vk_device_reopen(vk_device *device, pum_error *err);
 /// Whether both are the same physical device.
 bool vk_device_same(const vk_device *a, const vk_device *b);

@@ -39,6 +39,12 @@ const vk_quirk vk_quirks[] = {
         .what = "no cooperative matrices",
         .reason = "measured with Mesa 26.2.6: vkCreateComputePipelines ends with SIGSEGV for each kernel that uses them",
     },
+    {
+        .drivers = {VK_DRIVER_ID_IMAGINATION_PROPRIETARY, VK_DRIVER_ID_IMAGINATION_OPEN_SOURCE_MESA},
+        .registers = VK_USUAL_REGISTERS / 4,
+        .what = "few registers",
+        .reason = "measured with Mesa 26.2.6 for a BXS-4-64: 17 kernels spilled with the usual rows and tokens of an invocation",
+    },
 };
 const size_t vk_n_quirks = sizeof vk_quirks / sizeof *vk_quirks;
 
@@ -59,5 +65,6 @@ void vk_quirks_apply(const vk_quirk_device *device, vk_caps *caps) {
         caps->quirks |= 1u << i;
         for (size_t k = 0; k < sizeof vk_quirks[i].clears / sizeof *vk_quirks[i].clears && vk_quirks[i].clears[k]; k++)
             *(bool *)((char *)caps + vk_quirks[i].clears[k]) = false;
+        if (vk_quirks[i].registers) caps->registers = vk_quirks[i].registers;
     }
 }

@@ -14,6 +14,7 @@ typedef struct vk_quirk {
     uint32_t subgroup_size;               ///< as the driver reports it
     bool integrated;                      ///< a GPU that shares the host's memory
     bool no_required_size;                ///< it cannot promise a pipeline the size of its subgroups
+    uint32_t registers;                   ///< in the place of vk_caps.registers; 0: as they are
     size_t clears[4];                     ///< offsets of bools in vk_caps that are not believed; ends with 0
     const char *what;                     ///< is changed, in words
     const char *reason;                   ///< a link or a measurement

@@ -22,7 +22,7 @@ static void test_rows_say_why(void **state) {
         assert_true(q->vendor_id || q->drivers[0]); // not all devices there are
         assert_non_null(q->what);
         assert_true(strstr(q->reason, "https://") || strstr(q->reason, "measured"));
-        assert_true(q->clears[0] > 0);
+        assert_true(q->clears[0] > 0 || q->registers > 0);
     }
 }
 
