@@ -68,6 +68,9 @@ static shape shape_of_blocks_with(const job *j, uint32_t lanes, uint32_t most_to
     uint32_t most_shared = few_registers ? 1 : 2; // tokens for which two blocks have registers
     uint32_t blocks = j->n_mats == 1 && j->n_tokens <= most_shared && j->w->n_rows >= 2048 ? 2 : 1, tokens = 1;
     while (tokens < j->n_tokens && tokens < most_tokens) tokens *= 2;
+    // A slot of `lanes` threads shares eight sums for each matrix, block and token, and a sum of squares for each token.
+    uint32_t slot_bytes = j->n_mats * blocks * tokens * 32 + tokens * 4;
+    while (threads > lanes && threads / lanes * slot_bytes > j->caps->max_shared_bytes) threads /= 2;
     return (shape){8 * blocks, tokens, {threads, blocks, tokens, j->norm, threads / lanes}, 5, 0};
 }
 static shape shape_of_blocks(const job *j) { return shape_of_blocks_with(j, 2, 4); }
