@@ -19,7 +19,8 @@ layout(constant_id = 2) const uint ROWS = 4; // at most 4
 const uint BLOCK = 16 * ROWS;
 const uint TILE = 32;
 const uint OWN = (PARTS + 7) / 8; // vec4 of a row's sum that a thread owns
-const uint V_STEP = HEAD_DIM <= 48 ? 32 : HEAD_DIM <= 96 ? 16 : HEAD_DIM <= 192 ? 8 : 4;
+// Compilers unroll this: where an invocation has registers for few rows, it has none for many positions.
+const uint V_STEP = ROWS == 4 && HEAD_DIM <= 48 ? 32 : ROWS == 4 && HEAD_DIM <= 96 ? 16 : HEAD_DIM <= 192 ? 8 : 4;
 
 shared vec4 staged[384]; // q [64][4] and K [32][4], or V [V_STEP][PARTS]
 shared float score[BLOCK * (TILE + 1)];
