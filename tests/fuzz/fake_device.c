@@ -105,6 +105,7 @@ vk_device *fake_device(void) {
         .storage_align = 256,
         .host_visible = true,
         .max_shared_bytes = 16384,
+        .registers = VK_USUAL_REGISTERS,
         .max_invocations = 128,
         .max_push_bytes = 128,
         .max_groups = {65535, 65535, 65535},
