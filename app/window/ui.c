@@ -91,13 +91,21 @@ static void edit_text(ui *u, size_t turn, const char *text) {
     u->edited = turn;
 }
 
-static void show_chat(ui *u) {
+/* With what is being edited in it; a draft stays as it is. */
+static void follow_branch(ui *u) {
     size_t turn;
-    take_draft(u);
     char *edited = chats_edit_kept(&u->chats, &turn);
-    if (edited) edit_text(u, turn, edited);
+    if (edited)
+        edit_text(u, turn, edited);
+    else if (u->edits)
+        take_draft(u);
     free(edited);
     show_branch(u);
+}
+
+static void show_chat(ui *u) {
+    take_draft(u);
+    follow_branch(u);
 }
 
 static void open_chat(ui *u, store_id chat) {
@@ -126,7 +134,7 @@ static void answer_again(ui *u, bool goes_on) {
     if (u->busy || u->loading) return;
     keep_draft(u);
     if (!(goes_on ? chats_continue(&u->chats, u->model) : chats_answer_again(&u->chats, u->model))) return;
-    show_chat(u);
+    follow_branch(u);
     begin_answer(u);
 }
 
@@ -134,7 +142,7 @@ static void answer_again(ui *u, bool goes_on) {
 static void walk(ui *u, size_t turn, int by) {
     if (u->busy) return;
     keep_draft(u);
-    if (chats_walk(&u->chats, turn, by)) show_chat(u);
+    if (chats_walk(&u->chats, turn, by)) follow_branch(u);
 }
 
 /* The text of a turn goes into the composer; the draft that was there waits in the store. */
