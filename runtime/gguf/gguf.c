@@ -4,7 +4,7 @@
 
 #include "base/arena.h"
 #include "base/clock.h"
-#include "base/file_map.h"
+#include "base/file_source.h"
 #include "base/utf8.h"
 #include "gguf/layout.h"
 
@@ -17,7 +17,9 @@ enum {
     KEY_NAME_BYTES = 65535,  ///< the format's own limit
     TENSOR_NAME_BYTES = 255, ///< the format says 64; some writers take more
     MAX_ALIGNMENT = 1 << 20,
-    NAME_SHOWN = 100, ///< of a name in a message
+    NAME_SHOWN = 100,             ///< of a name in a message
+    FIRST_HEADER_BYTES = 1 << 20, ///< what is read of a file before anything is known of it
+    MAX_HEADER_BYTES = 256 << 20, ///< keys and descriptions of tensors, some thirty times what the largest vocabularies take
 };
 
 /// Where a name stands among keys or tensors: open addressing, slots hold an index + 1.
@@ -29,8 +31,10 @@ typedef struct name_table {
 struct gguf {
     arena arena; ///< path and names
     char *path;
-    file_map map;
-    bool mapped; ///< the map is ours to close
+    file_source source;    ///< closed where the file is in memory
+    uint64_t n_bytes;      ///< of the file
+    const uint8_t *header; ///< its first bytes: all that is not data of tensors, all of it where it is in memory
+    uint64_t n_header;
     uint32_t version;
     gguf_key *keys;
     gguf_tensor *tensors;
@@ -54,16 +58,60 @@ static pum_status damaged(reader *r, const char *expected, const char *got) {
                     r->file->path, r->where, expected, got);
 }
 
-static uint64_t bytes_left(const reader *r) { return r->file->map.n_bytes - r->offset; }
+static uint64_t bytes_left(const reader *r) { return r->file->n_bytes - r->offset; }
 
-/// The next n_bytes bytes of the file.
+/* Any bytes of the file. */
+static pum_status read_bytes(const gguf *f, uint64_t offset, void *bytes, uint64_t n_bytes, pum_error *err) {
+    if (!f->source.n_bytes) {
+        memcpy(bytes, f->header + offset, (size_t)n_bytes);
+        return PUM_OK;
+    }
+    uint64_t n_read;
+    pum_status status = file_source_read(&f->source, offset, bytes, n_bytes, &n_read, err);
+    if (status != PUM_OK || n_read == n_bytes) return status;
+    return pum_fail(err, PUM_ERR_IO,
+                    "%s: expected %" PRIu64 " bytes, as there were when it was opened, but the file ends after %" PRIu64
+                    "; it was cut short meanwhile: get it again",
+                    f->path, f->n_bytes, offset + n_read);
+}
+
+/* Reads on, until the first `end` bytes of the file are there, as far as it has so many. What was read moves, and with it what
+ * keys point to. */
+static pum_status need_header(reader *r, uint64_t end) {
+    gguf *f = r->file;
+    if (end > f->n_bytes) end = f->n_bytes;
+    if (end <= f->n_header) return PUM_OK;
+    if (end > MAX_HEADER_BYTES)
+        return pum_fail(r->err, PUM_ERR_UNSUPPORTED, "%s: %s: expected a header of at most %d MiB, got a longer one", f->path,
+                        r->where, MAX_HEADER_BYTES >> 20);
+    uint64_t n = f->n_header ? f->n_header : FIRST_HEADER_BYTES;
+    while (n < end) n *= 2;
+    if (n > f->n_bytes) n = f->n_bytes;
+    uint8_t *grown = malloc((size_t)n);
+    if (!grown) return pum_fail_memory(r->err, f->path, n);
+    if (f->n_header) memcpy(grown, f->header, (size_t)f->n_header);
+    pum_status status = read_bytes(f, f->n_header, grown + f->n_header, n - f->n_header, r->err);
+    if (status != PUM_OK) {
+        free(grown);
+        return status;
+    }
+    for (int i = 0; i < f->n_keys; i++) f->keys[i].value = grown + (f->keys[i].value - f->header);
+    free((void *)(uintptr_t)f->header);
+    f->header = grown;
+    f->n_header = n;
+    return PUM_OK;
+}
+
+/// The next n_bytes bytes of the file; they stay where they are until the next are taken.
 static pum_status take(reader *r, uint64_t n_bytes, const uint8_t **bytes) {
     if (n_bytes > bytes_left(r))
         return pum_fail(r->err, PUM_ERR_FORMAT,
                         "%s: %s: expected %" PRIu64 " bytes at offset %" PRIu64 ", but the file ends after %" PRIu64
                         " bytes; truncated download? Get it again",
-                        r->file->path, r->where, n_bytes, r->offset, r->file->map.n_bytes);
-    *bytes = r->file->map.bytes + r->offset;
+                        r->file->path, r->where, n_bytes, r->offset, r->file->n_bytes);
+    pum_status status = need_header(r, r->offset + n_bytes);
+    if (status != PUM_OK) return status;
+    *bytes = r->file->header + r->offset;
     r->offset += n_bytes;
     return PUM_OK;
 }
@@ -154,18 +202,20 @@ static const char *guess(const uint8_t *b, uint64_t n) {
 }
 
 static pum_status check_magic(reader *r) {
-    const file_map *map = &r->file->map;
-    const uint8_t *b = map->bytes;
-    if (map->n_bytes >= 4 && memcmp(b, "GGUF", 4) == 0) {
+    pum_status status = need_header(r, 1);
+    if (status != PUM_OK) return status;
+    const uint8_t *b = r->file->header;
+    uint64_t n_bytes = r->file->n_header;
+    if (n_bytes >= 4 && memcmp(b, "GGUF", 4) == 0) {
         r->offset = 4;
         return PUM_OK;
     }
-    const char *meaning = guess(b, map->n_bytes);
+    const char *meaning = guess(b, n_bytes);
     if (meaning) return pum_fail(r->err, PUM_ERR_FORMAT, "%s: expected a GGUF file, got %s", r->file->path, meaning);
-    if (map->n_bytes < 4)
+    if (n_bytes < 4)
         return pum_fail(r->err, PUM_ERR_FORMAT,
                         "%s: expected a GGUF file, got %" PRIu64 " bytes; truncated download? Get it again", r->file->path,
-                        map->n_bytes);
+                        n_bytes);
     return pum_fail(r->err, PUM_ERR_FORMAT,
                     "%s: expected a GGUF file, which begins with the bytes 47 47 55 46, got %02x %02x %02x %02x; "
                     "choose a .gguf file",
@@ -235,10 +285,11 @@ static pum_status read_array(reader *r, gguf_key *key) {
     int item_bytes = gguf_value_bytes(key->item_type);
     status = check_count(r, key->n_items, (uint64_t)(item_bytes ? item_bytes : gguf_count_bytes(r->file->version)));
     if (status != PUM_OK) return status;
-    key->value = r->file->map.bytes + r->offset;
-    if (!item_bytes) return skip_strings(r, key->n_items);
+    uint64_t start = r->offset;
     const uint8_t *items;
-    return take(r, key->n_items * (uint64_t)item_bytes, &items);
+    status = item_bytes ? take(r, key->n_items * (uint64_t)item_bytes, &items) : skip_strings(r, key->n_items);
+    key->value = r->file->header + start;
+    return status;
 }
 
 static pum_status read_key(reader *r, int index) {
@@ -251,8 +302,9 @@ static pum_status read_key(reader *r, int index) {
         status = read_array(r, &key);
     } else if (key.type == GGUF_STRING) {
         gguf_string s;
-        key.value = r->file->map.bytes + r->offset;
+        uint64_t start = r->offset;
         status = take_string(r, &s);
+        key.value = r->file->header + start;
     } else {
         status = take(r, (uint64_t)gguf_value_bytes(key.type), &key.value);
     }
@@ -325,19 +377,19 @@ static pum_status read_tensor_type(reader *r, gguf_tensor *t, uint64_t n_values)
     return PUM_OK;
 }
 
-/// Reads one description. The data's place is kept as an offset in `offsets` until all are read: data begins behind the last one.
-static pum_status read_tensor(reader *r, int index, uint64_t *offset) {
+/// Reads one description. The data's place counts from the data's beginning until all are read: it is behind the last one.
+static pum_status read_tensor(reader *r, int index) {
     gguf_tensor t = {0};
     uint64_t n_values = 0;
     pum_status status = take_name(r, "tensor", index, TENSOR_NAME_BYTES, &t.name);
     if (status == PUM_OK) status = read_dims(r, &t, &n_values);
     if (status == PUM_OK) status = read_tensor_type(r, &t, n_values);
-    if (status == PUM_OK) status = take_number(r, 8, offset);
+    if (status == PUM_OK) status = take_number(r, 8, &t.offset);
     if (status != PUM_OK) return status;
-    if (*offset % r->file->alignment) {
+    if (t.offset % r->file->alignment) {
         char expected[64], got[32];
         snprintf(expected, sizeof expected, "data at a multiple of %" PRIu64, r->file->alignment);
-        snprintf(got, sizeof got, "offset %" PRIu64, *offset);
+        snprintf(got, sizeof got, "offset %" PRIu64, t.offset);
         return damaged(r, expected, got);
     }
     status = grow(r, (void **)&r->file->tensors, r->file->n_tensors, sizeof t);
@@ -345,29 +397,29 @@ static pum_status read_tensor(reader *r, int index, uint64_t *offset) {
     return status;
 }
 
-/// Turns offsets into addresses, each range inside the file.
-static pum_status place_tensors(reader *r, const uint64_t *offsets) {
+/// Turns offsets in the data into offsets in the file, each range inside it.
+static pum_status place_tensors(reader *r) {
     gguf *f = r->file;
     if (f->n_tensors == 0) return PUM_OK;
-    uint64_t size = f->map.n_bytes, padding = (f->alignment - r->offset % f->alignment) % f->alignment;
+    uint64_t size = f->n_bytes, padding = (f->alignment - r->offset % f->alignment) % f->alignment;
     for (int i = 0; i < f->n_tensors; i++) {
         gguf_tensor *t = &f->tensors[i];
         // No sum here can wrap: the header's end and padding are small, and each comparison is against what is left.
         uint64_t start = r->offset + padding, room = size > start ? size - start : 0;
-        if (offsets[i] > room || t->n_bytes > room - offsets[i])
+        if (t->offset > room || t->n_bytes > room - t->offset)
             return pum_fail(r->err, PUM_ERR_FORMAT,
                             "%s: tensor '%.*s': expected %" PRIu64 " bytes at offset %" PRIu64
                             " of the data, which begins at %" PRIu64 ", but the file has %" PRIu64
                             " bytes; truncated download? Get it again",
-                            f->path, NAME_SHOWN, t->name, t->n_bytes, offsets[i], start, size);
-        t->data = f->map.bytes + start + offsets[i];
+                            f->path, NAME_SHOWN, t->name, t->n_bytes, t->offset, start, size);
+        t->offset += start;
     }
     return PUM_OK;
 }
 
-static int by_data(const void *a, const void *b) {
+static int by_offset(const void *a, const void *b) {
     const gguf_tensor *x = *(const gguf_tensor *const *)a, *y = *(const gguf_tensor *const *)b;
-    return x->data < y->data ? -1 : x->data > y->data;
+    return x->offset < y->offset ? -1 : x->offset > y->offset;
 }
 
 /// Two tensors never share bytes: where they do, an offset or a size is wrong, and the model would speak gibberish.
@@ -377,11 +429,11 @@ static pum_status check_overlaps(reader *r) {
     const gguf_tensor **order = calloc((size_t)f->n_tensors, sizeof *order);
     if (!order) return pum_fail_memory(r->err, f->path, (uint64_t)f->n_tensors * sizeof *order);
     for (int i = 0; i < f->n_tensors; i++) order[i] = &f->tensors[i];
-    qsort(order, (size_t)f->n_tensors, sizeof *order, by_data);
+    qsort(order, (size_t)f->n_tensors, sizeof *order, by_offset);
     pum_status status = PUM_OK;
     for (int i = 1; i < f->n_tensors && status == PUM_OK; i++) {
         const gguf_tensor *a = order[i - 1], *b = order[i];
-        if ((uint64_t)(b->data - a->data) >= a->n_bytes) continue;
+        if (b->offset - a->offset >= a->n_bytes) continue;
         status = pum_fail(r->err, PUM_ERR_FORMAT,
                           "%s: tensor '%.*s': expected data of its own, got bytes that '%.*s' (%" PRIu64
                           " bytes) also holds; the file is damaged: download or convert it again",
@@ -465,17 +517,12 @@ static pum_status read_keys(reader *r, uint64_t n_keys) {
 }
 
 static pum_status read_tensors(reader *r, uint64_t n_tensors) {
-    uint64_t *offsets = NULL;
     pum_status status = PUM_OK;
-    for (uint64_t i = 0; i < n_tensors && status == PUM_OK; i++) {
-        status = grow(r, (void **)&offsets, (int)i, sizeof *offsets);
-        if (status == PUM_OK) status = read_tensor(r, (int)i, &offsets[i]);
-    }
+    for (uint64_t i = 0; i < n_tensors && status == PUM_OK; i++) status = read_tensor(r, (int)i);
     gguf *f = r->file;
     if (status == PUM_OK) status = index_names(r, &f->tensor_table, f->tensors, f->n_tensors, sizeof *f->tensors, "tensor");
-    if (status == PUM_OK) status = place_tensors(r, offsets);
+    if (status == PUM_OK) status = place_tensors(r);
     if (status == PUM_OK) status = check_overlaps(r);
-    free(offsets);
     return status;
 }
 
@@ -508,8 +555,8 @@ pum_status gguf_open(const char *path, gguf **file, pum_error *err) {
     gguf *f = NULL;
     pum_status status = create(path, &f, err);
     if (status != PUM_OK) return status;
-    status = file_map_open(path, &f->map, err);
-    f->mapped = status == PUM_OK;
+    status = file_source_open(f->path, &f->source, err);
+    f->n_bytes = f->source.n_bytes;
     if (status == PUM_OK) status = parse(f, err);
     if (status == PUM_OK)
         *file = f;
@@ -523,7 +570,8 @@ pum_status gguf_open_memory(const char *name, const void *bytes, uint64_t n_byte
     gguf *f = NULL;
     pum_status status = create(name, &f, err);
     if (status != PUM_OK) return status;
-    f->map = (file_map){.bytes = bytes, .n_bytes = n_bytes};
+    f->header = bytes;
+    f->n_bytes = f->n_header = n_bytes;
     status = parse(f, err);
     if (status == PUM_OK)
         *file = f;
@@ -535,7 +583,8 @@ pum_status gguf_open_memory(const char *name, const void *bytes, uint64_t n_byte
 void gguf_close(gguf **file) {
     if (!file || !*file) return;
     gguf *f = *file;
-    if (f->mapped) file_map_close(&f->map);
+    if (f->source.n_bytes) free((void *)(uintptr_t)f->header);
+    file_source_close(&f->source);
     free(f->keys);
     free(f->tensors);
     free(f->key_table.slots);
@@ -549,16 +598,21 @@ void gguf_close(gguf **file) {
 
 const char *gguf_path(const gguf *file) { return file->path; }
 uint32_t gguf_version(const gguf *file) { return file->version; }
-uint64_t gguf_file_bytes(const gguf *file) { return file->map.n_bytes; }
+uint64_t gguf_file_bytes(const gguf *file) { return file->n_bytes; }
 int gguf_n_keys(const gguf *file) { return file->n_keys; }
 const gguf_key *gguf_key_at(const gguf *file, int index) { return &file->keys[index]; }
 int gguf_n_tensors(const gguf *file) { return file->n_tensors; }
 const gguf_tensor *gguf_tensor_at(const gguf *file, int index) { return &file->tensors[index]; }
 
-void gguf_will_need(const gguf *file, const gguf_tensor *tensor, uint64_t offset, uint64_t n_bytes) {
-    if (file->mapped) file_map_will_need(&file->map, (uint64_t)(tensor->data - file->map.bytes) + offset, n_bytes);
+pum_status gguf_read(const gguf *file, const gguf_tensor *tensor, uint64_t offset, uint64_t n_bytes, void *bytes,
+                     pum_error *err) {
+    if (offset > tensor->n_bytes || n_bytes > tensor->n_bytes - offset)
+        return pum_fail(err, PUM_ERR_ARGUMENT,
+                        "%s: tensor '%.*s': expected a range within its %" PRIu64 " bytes, got %" PRIu64 " at offset %" PRIu64,
+                        file->path, NAME_SHOWN, tensor->name, tensor->n_bytes, n_bytes, offset);
+    return read_bytes(file, tensor->offset + offset, bytes, n_bytes, err);
 }
 
-void gguf_done_with(const gguf *file, const gguf_tensor *tensor, uint64_t offset, uint64_t n_bytes) {
-    if (file->mapped) file_map_done_with(&file->map, (uint64_t)(tensor->data - file->map.bytes) + offset, n_bytes);
+void gguf_will_need(const gguf *file, const gguf_tensor *tensor, uint64_t offset, uint64_t n_bytes) {
+    if (file->source.n_bytes) file_source_will_need(&file->source, tensor->offset + offset, n_bytes);
 }

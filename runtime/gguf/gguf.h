@@ -7,7 +7,7 @@
 #include "base/error.h"
 #include "gguf/types.h"
 
-/// Bytes inside the map, not zero-terminated.
+/// Bytes of the file's header, not zero-terminated.
 typedef struct gguf_string {
     const char *bytes;
     uint64_t n_bytes;
@@ -34,7 +34,7 @@ typedef struct gguf_key {
     gguf_value_type type;
     gguf_value_type item_type; ///< of an array
     uint64_t n_items;          ///< of an array; otherwise 1
-    const uint8_t *value;      ///< where the (first) value starts in the map
+    const uint8_t *value;      ///< where the (first) value starts in the header
 } gguf_key;
 
 typedef struct gguf_tensor {
@@ -43,7 +43,7 @@ typedef struct gguf_tensor {
     int n_dims;
     uint64_t dims[4]; ///< dims[0] is the length of a row; 1 beyond n_dims
     uint64_t n_bytes;
-    const uint8_t *data; ///< inside the map, [n_bytes]
+    uint64_t offset; ///< of its data in the file
 } gguf_tensor;
 
 /// An opened file. Immutable: any number of threads may read it.
@@ -66,9 +66,11 @@ const gguf_key *gguf_find_key(const gguf *file, const char *name);
 int gguf_n_tensors(const gguf *file);
 const gguf_tensor *gguf_tensor_at(const gguf *file, int index);
 const gguf_tensor *gguf_find_tensor(const gguf *file, const char *name);
-/// Tells the system that bytes of a tensor are about to be read, or will not be read again. What is beyond the file is left out.
+/// Reads [offset, offset + n_bytes) of a tensor's data. Errors: PUM_ERR_IO, also where the file is not what it was when it was
+/// opened.
+pum_status gguf_read(const gguf *file, const gguf_tensor *tensor, uint64_t offset, uint64_t n_bytes, void *bytes, pum_error *err);
+/// Tells the system that these bytes are about to be read. What is beyond the file is left out.
 void gguf_will_need(const gguf *file, const gguf_tensor *tensor, uint64_t offset, uint64_t n_bytes);
-void gguf_done_with(const gguf *file, const gguf_tensor *tensor, uint64_t offset, uint64_t n_bytes);
 
 /* Typed access. Each returns PUM_OK and leaves *value alone when the key is absent (so set the default before), and
  * PUM_ERR_FORMAT, naming key, expected and got, when it is there with a type or value that cannot be meant. Any integer type is

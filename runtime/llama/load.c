@@ -38,6 +38,8 @@ typedef struct worker {
     loader *loader;
     int lane;
     pthread_t thread;
+    void *bytes; ///< [n_bytes] of the file
+    uint64_t n_bytes;
 } worker;
 
 /* Rows of one matrix, or a vector. */
@@ -84,21 +86,33 @@ static bool take(loader *l, run *r) {
     return found;
 }
 
+/* The run as it is in the file, in memory that the worker's next run takes again. */
+static pum_status read_run(worker *w, const run *r, pum_error *err) {
+    if (w->n_bytes < r->n_bytes) {
+        free(w->bytes);
+        w->bytes = malloc((size_t)r->n_bytes);
+        w->n_bytes = w->bytes ? r->n_bytes : 0;
+        if (!w->bytes) return pum_fail_memory(err, "a part of the file", r->n_bytes);
+    }
+    return gguf_read(w->loader->file, r->tensor, r->offset, r->n_bytes, w->bytes, err);
+}
+
 /* Norms are a few numbers: whatever their type in the file, they go to the device as F32. */
-static pum_status send_vector(llama_weights *w, int lane, const run *r, pum_error *err) {
+static pum_status send_vector(const worker *w, const run *r, pum_error *err) {
     float *values = malloc(r->slot.n_cols * sizeof *values);
     if (!values) return pum_fail_memory(err, r->slot.name, r->slot.n_cols * sizeof *values);
-    r->tensor->type->expand(r->tensor->data, r->slot.n_cols / r->tensor->type->block_values, values);
-    pum_status status = op_memory_send(llama_slot_stage(w, &r->slot)->memory, lane, r->slot.tensor, 0, 1, values, err);
+    r->tensor->type->expand(w->bytes, r->slot.n_cols / r->tensor->type->block_values, values);
+    op_memory *memory = llama_slot_stage(w->loader->weights, &r->slot)->memory;
+    pum_status status = op_memory_send(memory, w->lane, r->slot.tensor, 0, 1, values, err);
     free(values);
     return status;
 }
 
-static pum_status send_rows(llama_weights *w, int lane, const run *r, pum_error *err) {
+static pum_status send_rows(const worker *w, const run *r, pum_error *err) {
     uint32_t first_row;
     const op_tensor *matrix = llama_slot_matrix(&r->slot, &first_row);
-    return op_memory_send(llama_slot_stage(w, &r->slot)->memory, lane, matrix, first_row + r->row, r->n_rows,
-                          r->tensor->data + r->offset, err);
+    op_memory *memory = llama_slot_stage(w->loader->weights, &r->slot)->memory;
+    return op_memory_send(memory, w->lane, matrix, first_row + r->row, r->n_rows, w->bytes, err);
 }
 
 static void finish(loader *l, const run *r, pum_status status, const pum_error *err) {
@@ -114,8 +128,8 @@ static bool step(worker *w) {
     run r;
     if (!take(l, &r)) return false;
     pum_error error;
-    pum_status status = (r.slot.is_vector ? send_vector : send_rows)(l->weights, w->lane, &r, &error);
-    gguf_done_with(l->file, r.tensor, r.offset, r.n_bytes);
+    pum_status status = read_run(w, &r, &error);
+    if (status == PUM_OK) status = (r.slot.is_vector ? send_vector : send_rows)(w, &r, &error);
     finish(l, &r, status, &error);
     return true;
 }
@@ -159,6 +173,7 @@ pum_status llama_load_tensors(llama_weights *weights, const gguf *file, const ll
     while (step(&workers[0]))
         if (!report(&l, params, total)) stop(&l);
     for (int i = 1; i < n; i++) pthread_join(workers[i].thread, NULL);
+    for (int i = 0; i < n; i++) free(workers[i].bytes);
     pthread_mutex_destroy(&l.lock);
     if (l.status != PUM_OK) return pum_fail(err, l.status, "%s", l.error.message);
     if (params && params->progress) params->progress(params->progress_user, total, total);

@@ -132,7 +132,8 @@ static pum_status load_rope_factors(llama_weights *w, const gguf *file, pum_erro
                         t->type->name, t->dims[0]);
     for (uint32_t i = 0; i < n; i++) {
         float factor;
-        memcpy(&factor, t->data + i * sizeof factor, sizeof factor);
+        pum_status status = gguf_read(file, t, i * sizeof factor, sizeof factor, &factor, err);
+        if (status != PUM_OK) return status;
         if (!(factor > 0) || !isfinite(factor))
             return pum_fail(err, PUM_ERR_FORMAT, "%s: rope_freqs.weight[%u]: expected a positive factor, got %g", gguf_path(file),
                             i, (double)factor);

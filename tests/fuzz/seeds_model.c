@@ -85,7 +85,7 @@ static void seed(const char *folder, tensor_type number, bool sentencepiece, boo
         exit(1);
     }
     for (int i = 0; i < gguf_n_tensors(file); i++) {
-        size_t behind = (size_t)(bytes + n_bytes - gguf_tensor_at(file, i)->data);
+        size_t behind = n_bytes - gguf_tensor_at(file, i)->offset;
         if (behind > n_data) n_data = behind;
     }
     char name[64];

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -275,12 +276,54 @@ static void test_a_vanished_device_comes_back(void **state) {
     end_talk(&t);
 }
 
+/* The model's file is needed again when the device is rebuilt. It may not be what it was: that is an error, and once the file is
+ * whole again, all goes on. */
+static void test_the_file_is_cut_short(void **state) {
+    (void)state;
+    static uint8_t bytes[2 << 20];
+    FILE *whole = fopen(model_path, "rb");
+    assert_non_null(whole);
+    size_t n = fread(bytes, 1, sizeof bytes, whole);
+    fclose(whole);
+    assert_true(n > 0 && n < sizeof bytes);
+    char path[] = "/tmp/pumice_test_recovery_XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && pwrite(fd, bytes, n, 0) == (ssize_t)n);
+    pum_file *file;
+    pum_model *copy;
+    MUST(pum_file_open(path, &file, &error));
+    assert_int_equal(ftruncate(fd, (off_t)n / 2), 0);
+    assert_int_equal(pum_model_load(device, file, NULL, &copy, &error), PUM_ERR_IO);
+    assert_non_null(strstr(error.message, "cut short"));
+    assert_true(pwrite(fd, bytes, n, 0) == (ssize_t)n);
+    MUST(pum_model_load(device, file, NULL, &copy, &error));
+    pum_file_destroy(&file);
+
+    talk t;
+    begin_talk(&t, copy, 1);
+    must_say(&t, NULL);
+    int32_t expected[N_TOKENS];
+    memcpy(expected, t.tokens, sizeof expected);
+    assert_int_equal(ftruncate(fd, (off_t)n / 2), 0);
+    layer.begin("lost=6");
+    assert_int_equal(say(&t), PUM_ERR_IO);
+    assert_non_null(strstr(t.error.message, "cut short"));
+    assert_int_equal(say(&t), PUM_ERR_IO);
+    assert_true(pwrite(fd, bytes, n, 0) == (ssize_t)n);
+    must_say(&t, expected);
+    end_talk(&t);
+    pum_model_destroy(&copy);
+    close(fd);
+    unlink(path);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, open_all, close_all)
 
 int main(void) {
     static const struct CMUnitTest tests[] = {
         CASE(test_threads_share_a_lost_device), CASE(test_random_weights_come_back), CASE(test_logits_of_every_token),
         CASE(test_chunks_are_halved),           CASE(test_callbacks_meet_an_error),  CASE(test_a_vanished_device_comes_back),
+        CASE(test_the_file_is_cut_short),
     };
     const char *data = getenv("PUMICE_TEST_DATA");
     snprintf(model_path, sizeof model_path, "%s/models/stories260K/stories260K-f32.gguf", data ? data : ".");

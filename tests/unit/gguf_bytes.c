@@ -168,7 +168,7 @@ static void walk_key(const gguf *file, const gguf_key *key) {
     if (gguf_get_string(file, key->name, &string, NULL) == PUM_OK) touch(string.bytes, string.n_bytes);
 }
 
-static void walk_tensor(const gguf *file, const gguf_tensor *t, const uint8_t *bytes, size_t n) {
+static void walk_tensor(const gguf *file, const gguf_tensor *t, size_t n) {
     REQUIRE(gguf_find_tensor(file, t->name) == t);
     REQUIRE(t->type && t->n_dims >= 1 && t->n_dims <= 4);
     uint64_t n_values = 1;
@@ -178,15 +178,16 @@ static void walk_tensor(const gguf *file, const gguf_tensor *t, const uint8_t *b
     }
     REQUIRE(t->dims[0] % t->type->block_values == 0);
     REQUIRE(t->n_bytes == n_values / t->type->block_values * t->type->block_bytes);
-    REQUIRE(t->data >= bytes && t->n_bytes <= n && t->data <= bytes + n - t->n_bytes);
+    REQUIRE(t->n_bytes <= n && t->offset <= n - t->n_bytes);
+    uint8_t *data = malloc(t->n_bytes);
+    REQUIRE(data && gguf_read(file, t, 0, t->n_bytes, data, NULL) == PUM_OK);
     if (t->type->expand) {
         float values[256];
         uint64_t last = n_values / t->type->block_values - 1;
-        t->type->expand(t->data + last * t->type->block_bytes, 1, values);
+        t->type->expand(data + last * t->type->block_bytes, 1, values);
     }
-    touch(t->data, t->n_bytes);
+    free(data);
     gguf_will_need(file, t, 0, t->n_bytes);
-    gguf_done_with(file, t, 0, t->n_bytes);
 }
 
 static void check_refusal(pum_status status, const pum_error *err) {
@@ -208,7 +209,7 @@ pum_status walk_gguf(const uint8_t *bytes, size_t n, pum_error *err) {
     } else {
         REQUIRE(gguf_version(file) >= 1 && gguf_version(file) <= 3 && gguf_file_bytes(file) == n);
         for (int i = 0; i < gguf_n_keys(file); i++) walk_key(file, gguf_key_at(file, i));
-        for (int i = 0; i < gguf_n_tensors(file); i++) walk_tensor(file, gguf_tensor_at(file, i), copy, n);
+        for (int i = 0; i < gguf_n_tensors(file); i++) walk_tensor(file, gguf_tensor_at(file, i), n);
         REQUIRE(!gguf_find_key(file, "") && !gguf_find_tensor(file, "no such tensor in any file"));
     }
     gguf_close(&file);

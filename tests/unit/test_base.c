@@ -2,7 +2,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/error.h"
-#include "base/file_map.h"
+#include "base/file_source.h"
 #include "base/line_reader.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -124,33 +124,46 @@ static void test_utf8_bytes(void **state) {
 
 /* ------------------------------------------------------------------ files */
 
-static void test_file_map(void **state) {
+static void test_file_source(void **state) {
     (void)state;
     char path[] = "/tmp/pumice_test_base_XXXXXX";
     int fd = mkstemp(path);
     assert_true(fd >= 0);
-    file_map map = {(const uint8_t *)path, 1};
+    file_source source = {.n_bytes = 1};
     pum_error err = {0};
-    assert_int_equal(file_map_open(path, &map, &err), PUM_ERR_IO);
+    assert_int_equal(file_source_open(path, &source, &err), PUM_ERR_IO);
     assert_non_null(strstr(err.message, "the file is empty"));
-    assert_true(!map.bytes && map.n_bytes == 0);
+    assert_int_equal(source.n_bytes, 0);
+    file_source_close(&source);
 
-    uint8_t content[10000];
+    uint8_t content[10000], read[10000];
+    uint64_t n_read;
     for (size_t i = 0; i < sizeof content; i++) content[i] = (uint8_t)(i * 31);
     assert_int_equal(write(fd, content, sizeof content), sizeof content);
-    close(fd);
-    assert_int_equal(file_map_open(path, &map, &err), PUM_OK);
-    assert_int_equal(map.n_bytes, sizeof content);
+    assert_int_equal(file_source_open(path, &source, &err), PUM_OK);
+    assert_int_equal(source.n_bytes, sizeof content);
     // Advice of any range, inside or not, changes nothing that is read.
     static const uint64_t ranges[][2] = {{0, 10000}, {1, 1}, {5000, UINT64_MAX}, {9999, 2}, {10000, 1}, {UINT64_MAX, UINT64_MAX}};
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
-        file_map_will_need(&map, ranges[i][0], ranges[i][1]);
-        file_map_done_with(&map, ranges[i][0], ranges[i][1]);
-        assert_memory_equal(map.bytes, content, sizeof content);
+        file_source_will_need(&source, ranges[i][0], ranges[i][1]);
+        assert_int_equal(file_source_read(&source, 0, read, sizeof read, &n_read, &err), PUM_OK);
+        assert_int_equal(n_read, sizeof read);
+        assert_memory_equal(read, content, sizeof content);
     }
-    file_map_close(&map);
-    assert_null(map.bytes);
-    file_map_close(&map);
+    // As far as the file goes, and where it was cut short after it was opened.
+    assert_int_equal(file_source_read(&source, 9990, read, sizeof read, &n_read, &err), PUM_OK);
+    assert_int_equal(n_read, 10);
+    assert_memory_equal(read, content + 9990, 10);
+    assert_int_equal(ftruncate(fd, 100), 0);
+    assert_int_equal(file_source_read(&source, 90, read, 20, &n_read, &err), PUM_OK);
+    assert_int_equal(n_read, 10);
+    assert_int_equal(file_source_read(&source, 5000, read, 20, &n_read, &err), PUM_OK);
+    assert_int_equal(n_read, 0);
+    assert_int_equal(pwrite(fd, content, sizeof content, 0), sizeof content);
+    close(fd);
+    file_source_close(&source);
+    assert_int_equal(source.n_bytes, 0);
+    file_source_close(&source);
 
     // An open descriptor, of a file that has no name any more; it stays open.
     fd = open(path, O_RDONLY);
@@ -158,17 +171,18 @@ static void test_file_map(void **state) {
     unlink(path);
     char descriptor[64];
     snprintf(descriptor, sizeof descriptor, "/proc/self/fd/%d", fd);
-    assert_int_equal(file_map_open(descriptor, &map, &err), PUM_OK);
-    assert_memory_equal(map.bytes, content, sizeof content);
-    file_map_close(&map);
+    assert_int_equal(file_source_open(descriptor, &source, &err), PUM_OK);
+    assert_int_equal(file_source_read(&source, 1000, read, 1000, &n_read, &err), PUM_OK);
+    assert_memory_equal(read, content + 1000, 1000);
+    file_source_close(&source);
     assert_int_equal(close(fd), 0);
-    assert_int_equal(file_map_open(path, &map, &err), PUM_ERR_IO);
+    assert_int_equal(file_source_open(path, &source, &err), PUM_ERR_IO);
     assert_non_null(strstr(err.message, path));
     assert_non_null(strstr(err.message, "No such file"));
-    assert_int_equal(file_map_open("/tmp", &map, &err), PUM_ERR_IO);
+    assert_int_equal(file_source_open("/tmp", &source, &err), PUM_ERR_IO);
     assert_non_null(strstr(err.message, "expected a regular file, got a folder"));
-    assert_int_equal(file_map_open("/dev/zero", &map, NULL), PUM_ERR_IO);
-    assert_int_equal(file_map_open("/proc/self/fd/999999", &map, NULL), PUM_ERR_IO);
+    assert_int_equal(file_source_open("/dev/zero", &source, NULL), PUM_ERR_IO);
+    assert_int_equal(file_source_open("/proc/self/fd/999999", &source, NULL), PUM_ERR_IO);
 }
 
 /* ------------------------------------------------------------------ errors, log, time */
@@ -349,7 +363,7 @@ int main(void) {
         cmocka_unit_test(test_arena_limits),
         cmocka_unit_test(test_utf8_round_trip),
         cmocka_unit_test(test_utf8_bytes),
-        cmocka_unit_test(test_file_map),
+        cmocka_unit_test(test_file_source),
         cmocka_unit_test(test_errors),
         cmocka_unit_test(test_status_names),
         cmocka_unit_test(test_log),
