@@ -522,7 +522,8 @@ PUM_API pum_status pum_session_append_logits(pum_session *session, const int32_t
 /// The logits [n_vocab] after the last token; valid until the session changes. NULL right after create, rewind or a failed
 /// append.
 PUM_API const float *pum_session_logits(const pum_session *session);
-/// Chooses the next token from the logits; appends nothing. Errors: PUM_ERR_ARGUMENT when there are no logits.
+/// Chooses the next token from the logits; appends nothing. Errors: PUM_ERR_ARGUMENT when there are no logits;
+/// PUM_ERR_DEVICE when one of them is no number, PUM_ERR_FORMAT when that is because the model's file is damaged; PUM_ERR_MEMORY.
 PUM_API pum_status pum_session_sample(pum_session *session, pum_sampler *sampler, int32_t *token, pum_error *err);
 /// Where tokens are chosen while generating.
 typedef enum pum_decode_path {

@@ -1,6 +1,8 @@
 /* pum_session: one timeline of tokens with its KV cache. */
 #include "base/clock.h"
 #include "base/error.h"
+#include "file.h"
+#include "gguf/gguf.h"
 #include "llama/decode.h"
 #include "model.h"
 #include "sample/sampler.h"
@@ -242,9 +244,18 @@ pum_status pum_session_append(pum_session *session, const int32_t *tokens, int n
     return pum_session_append_logits(session, tokens, n_tokens, NULL, err);
 }
 
+/* A device that computed wrongly may have got what is no number from a damaged file. */
+static pum_status blame(const pum_session *s, pum_status status, pum_error *err) {
+    pum_error damage;
+    if (status != PUM_ERR_DEVICE || !s->model->file) return status;
+    if (gguf_check_numbers(file_gguf(s->model->file), &damage) != PUM_ERR_FORMAT) return status;
+    if (err) *err = damage;
+    return PUM_ERR_FORMAT;
+}
+
 pum_status pum_session_sample(pum_session *session, pum_sampler *sampler, int32_t *token, pum_error *err) {
     if (!session->has_logits) return pum_fail(err, PUM_ERR_ARGUMENT, "sample: there are no logits; append a token first");
-    return pum_sampler_sample(sampler, session->logits, (int)session->n_vocab, token, err);
+    return blame(session, pum_sampler_sample(sampler, session->logits, (int)session->n_vocab, token, err), err);
 }
 
 pum_status pum_session_rewind(pum_session *session, int n_past, pum_error *err) {
@@ -337,7 +348,7 @@ static pum_status generate_on_device(pum_session *s, void *argument, pum_error *
         begin = clock_now_ns();
         begin_cpu = clock_thread_cpu_ns();
         if (record.stopped == STEP_WRONG)
-            status = fail_wrong_logit(&record, err);
+            status = blame(s, fail_wrong_logit(&record, err), err);
         else if ((uint32_t)record.token >= s->n_vocab)
             status = fail_wrong_token(s, &record, err);
         if (params->temp != 0) sampler_skip_draws(g->sampler, 1);

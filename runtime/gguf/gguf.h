@@ -69,6 +69,8 @@ const gguf_tensor *gguf_find_tensor(const gguf *file, const char *name);
 /// Reads [offset, offset + n_bytes) of a tensor's data. Errors: PUM_ERR_IO, also where the file is not what it was when it was
 /// opened.
 pum_status gguf_read(const gguf *file, const gguf_tensor *tensor, uint64_t offset, uint64_t n_bytes, void *bytes, pum_error *err);
+/// Looks at every value of every tensor. Errors: PUM_ERR_FORMAT, naming the first that is no finite number; PUM_ERR_IO.
+pum_status gguf_check_numbers(const gguf *file, pum_error *err);
 /// Tells the system that these bytes are about to be read. What is beyond the file is left out.
 void gguf_will_need(const gguf *file, const gguf_tensor *tensor, uint64_t offset, uint64_t n_bytes);
 

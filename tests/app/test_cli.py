@@ -374,6 +374,12 @@ class BadFiles(Case):
             g.tensor("blk.1.attn_q.weight").type = 6
         self.refuses(["blk.1.attn_q.weight", "Q5_0"], change, ["cannot be used", "choose a"])
 
+    def test_value_that_is_no_number(self):
+        def change(g):
+            at = g.tensor("blk.1.ffn_down.weight").offset + 4 * 1000
+            g.data = g.data[:at] + b"\x00\x00\xc0\x7f" + g.data[at + 4:]
+        self.refuses(["blk.1.ffn_down.weight", "value 1000", "damaged"], change)
+
     def test_bias(self):
         self.refuses(["blk.0.attn_q.bias"], lambda g: g.add_tensor("blk.0.attn_q.bias", [64], 256), ["choose a"])
 
