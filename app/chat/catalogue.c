@@ -119,8 +119,9 @@ static pum_status read_json(const char *path, json_t **root, pum_error *err) {
     *root = bytes ? json_loadb(bytes, n_bytes, 0, &why) : json_loads((const char *)catalogue_json, 0, &why);
     free(bytes);
     if (*root) return PUM_OK;
-    if (json_error_code(&why) == json_error_out_of_memory) return fail_memory(err);
-    return fail_with(err, PUM_ERR_FORMAT, "%s: line %d: %.200s", path ? path : "the catalogue", why.line, why.text);
+    char begin[PATHS_MAX + 2];
+    snprintf(begin, sizeof begin, "%s: ", path ? path : "the catalogue");
+    return fail_json(err, begin, &why);
 }
 
 pum_status catalogue_load(catalogue **out, pum_error *err) {

@@ -1,7 +1,9 @@
 #include "chat/fail.h"
 
+#include <jansson.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 pum_status fail_with(pum_error *err, pum_status status, const char *format, ...) {
     if (!err) return status;
@@ -15,4 +17,11 @@ pum_status fail_with(pum_error *err, pum_status status, const char *format, ...)
 
 pum_status fail_memory(pum_error *err) {
     return fail_with(err, PUM_ERR_MEMORY, "host memory ran out; close other programs and try again");
+}
+
+pum_status fail_json(pum_error *err, const char *begin, const json_error_t *why) {
+    if (json_error_code(why) == json_error_out_of_memory) return fail_memory(err);
+    const char *quoted = strstr(why->text, " near ");
+    int n = quoted ? (int)(quoted - why->text) : (int)strlen(why->text);
+    return fail_with(err, PUM_ERR_FORMAT, "%sline %d, column %d: %.*s", begin, why->line, why->column, n, why->text);
 }

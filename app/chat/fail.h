@@ -11,5 +11,9 @@ __attribute__((format(printf, 3, 4)))
 pum_status
 fail_with(pum_error *err, pum_status status, const char *format, ...);
 pum_status fail_memory(pum_error *err);
+/// A text that jansson does not take: where, and what it expected, without the bytes that it quotes, which may be any.
+/// begin    what the sentence begins with, "" or up to ": "
+struct json_error_t;
+pum_status fail_json(pum_error *err, const char *begin, const struct json_error_t *why);
 
 #endif

@@ -190,13 +190,9 @@ static pum_status read_object(const char *path, json_t **object, pum_error *err)
         *object = root;
         return PUM_OK;
     }
-    if (!root && json_error_code(&why) == json_error_out_of_memory) return fail_memory(err);
-    if (root)
-        fail_with(err, PUM_ERR_FORMAT, "expected an object, got something else");
-    else
-        fail_with(err, PUM_ERR_FORMAT, "line %d: %.200s", why.line, why.text);
+    if (!root) return fail_json(err, "", &why);
     json_decref(root);
-    return PUM_ERR_FORMAT;
+    return fail_with(err, PUM_ERR_FORMAT, "expected an object, got something else");
 }
 
 static bool path_of(char *path) { return paths_of(PATH_CONFIG, "settings.json", path, PATHS_MAX); }

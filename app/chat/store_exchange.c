@@ -459,7 +459,7 @@ pum_status store_import(store *s, const char *bytes, size_t n_bytes, const char 
     if (!*begin)
         status = wrong(err, "the file", "a chat, got nothing");
     else if (*begin == '{' && !(root = json_loads(begin, JSON_REJECT_DUPLICATES, &why)))
-        status = fail_with(err, PUM_ERR_FORMAT, "the chat cannot be imported: line %d: %s", why.line, why.text);
+        status = fail_json(err, "the chat cannot be imported: ", &why);
     if (status == PUM_OK) status = store_begin(s, doing, err);
     if (status == PUM_OK) {
         status = root ? import_root(s, root, name, chat, err) : import_markdown(s, begin, name, chat, err);

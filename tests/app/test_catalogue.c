@@ -151,8 +151,8 @@ static void test_wrong(void **state) {
     static const struct {
         const char *text, *expected;
     } cases[] = {
-        {"", "line 1: "},
-        {"{\"models\": [", "line 1: "},
+        {"", "line 1, column "},
+        {"{\"models\": [", "line 1, column "},
         {"[]", "models: expected a list of models, got none"},
         {"{\"models\": []}", "models: expected a list of models, got none"},
         {"{\"models\": [1]}", "models[0].name: expected a text, got nothing"},

@@ -275,7 +275,7 @@ static void test_damaged_ones_are_kept(void **state) {
     for (int i = 0; i < 3; i++) {
         write_text("{");
         settings_load(&s, notice);
-        has(notice, "the settings were damaged (line 1: ");
+        has(notice, "the settings were damaged (line 1, column 1: ");
     }
     has(notice, "settings.json.damaged-3");
     assert_int_equal(empty(), 3);
