@@ -361,7 +361,9 @@ static pum_status import_root(store *s, const json_t *root, const char *name, st
     if (status == PUM_OK) status = import_messages(s, *chat, json_object_get(root, "messages"), err);
     if (status == PUM_OK) status = keep_settings(s, *chat, &settings, preset, err);
     if (status == PUM_OK) status = store_rename(s, *chat, title && *title ? title : name ? name : "", err);
-    bool ok = status != PUM_OK || ((named || !title || store_run(s, SQL_CHAT_RENAME, "iti", *chat, title, (int64_t)0)) &&
+    char own[STORE_TITLE_BYTES];
+    store_title_of(title ? title : "", own);
+    bool ok = status != PUM_OK || ((named || !title || store_run(s, SQL_CHAT_RENAME, "iti", *chat, own, (int64_t)0)) &&
                                    store_run(s, SQL_CHAT_PIN, "ii", *chat, (int64_t)pinned) &&
                                    store_run(s, SQL_CHAT_TIMES, "iii", *chat, created, updated));
     return ok ? status : store_fail(s, "the chat could not be imported", err);

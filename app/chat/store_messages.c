@@ -33,9 +33,11 @@ static bool is_mark(uint32_t code) {
            (code >= 0x1F3FB && code <= 0x1F3FF);
 }
 
-static bool is_space(uint32_t code) { return code <= ' ' || code == 0xA0 || code == 0x3000; }
+/* Spaces, and what no window shows. */
+static bool is_space(uint32_t code) { return code <= ' ' || (code >= 0x7F && code <= 0xA0) || code == 0x3000; }
 
-/* What a person wrote behind the texts that go with it, which stand in fences named "attachment"; without words, the first one's name. */
+/* What a person wrote behind the texts that go with it, which stand in fences named "attachment"; without words, the first one's
+ * name. */
 static const char *words_of(const char *text) {
     static const char mark[] = "attachment ";
     const char *name = NULL;
@@ -51,51 +53,66 @@ static const char *words_of(const char *text) {
     }
 }
 
+/* A title while it is put together. */
+typedef struct title_end {
+    size_t n, space_at, cut_at; ///< bytes: all, before the last space, before the last character with its marks
+    int width, space_width;     ///< the same in halves of a wide character
+    bool pending, joined;       ///< a space, or a character that belongs to the last one, is to come
+} title_end;
+
+/* A title of a title is the same: one that was cut has room for the mark of it. */
 void store_title_of(const char *text, char *title) {
-    enum { WIDTH = 44, SLACK = 16 }; // in halves of a wide character; how far back a cut looks for a space
-    size_t n = 0, space_at = 0, cut_at = 0;
-    int width = 0, space_width = 0;
-    bool pending = false, cut = false, joined = false;
+    enum { WIDTH = 44, SLACK = 16, MARK_BYTES = 3 }; // in halves of a wide character; how far back a cut looks for a space
+    title_end at = {0}, before_mark = {0};
+    bool cut = false, over = false, torn = false;
     text = words_of(text);
-    text += strspn(text, " \t\r\n#>*-`"); // what Markdown begins a line with
     for (uint32_t code; *text;) {
         size_t step = character(text, &code);
         if (step == 0) { // no UTF-8
             text++;
             continue;
         }
-        if (code == '\n' && n > 0) break; // the first line is enough, where it says anything
-        bool mark = is_mark(code) || joined;
-        joined = code == 0x200D;
-        if (is_space(code)) {
-            pending = n > 0;
+        if (code == '\n' && at.n > 0) break; // the first line is enough, where it says anything
+        bool mark = is_mark(code) || at.joined, markdown = at.n == 0 && code < 0x80 && strchr("#>*-`", (int)code);
+        at.joined = code == 0x200D;
+        if (is_space(code) || markdown) { // what Markdown begins a line with
+            at.pending = at.n > 0;
             text += step;
             continue;
         }
         int advance = mark ? 0 : is_wide(code) ? 2 : 1;
-        if (n + pending + step + 4 > STORE_TITLE_BYTES || width + pending + advance > WIDTH) {
+        size_t n = at.n + at.pending + step;
+        int width = at.width + at.pending + advance;
+        if (!over && (n + MARK_BYTES >= STORE_TITLE_BYTES || width > WIDTH)) {
+            over = true;
+            torn = mark;
+            before_mark = at;
+        }
+        if (n >= STORE_TITLE_BYTES || width > WIDTH + 1) {
             cut = true;
             break;
         }
-        if (pending) {
-            space_at = n;
-            space_width = width;
-            title[n++] = ' ';
-            width++;
+        if (at.pending) {
+            at.space_at = at.n;
+            at.space_width = at.width;
+            title[at.n++] = ' ';
         }
-        pending = false;
-        if (!mark) cut_at = n;
-        memcpy(title + n, text, step);
-        n += step;
-        width += advance;
+        at.pending = false;
+        if (!mark) at.cut_at = at.n;
+        memcpy(title + at.n, text, step);
+        at.n = n;
+        at.width = width;
         text += step;
     }
-    if (cut && !pending && space_at > 0 && width - space_width <= SLACK) n = space_at;
-    // A family of emoji that is joined by invisible characters is not cut in two.
-    if (cut && joined) n = cut_at;
-    while (n > 0 && title[n - 1] == ' ') n--;
-    title[n] = 0;
-    if (cut && n > 0) strcpy(title + n, "\xE2\x80\xA6");
+    if (cut) {
+        at = before_mark;
+        if (!at.pending && at.space_at > 0 && at.width - at.space_width <= SLACK) at.n = at.space_at;
+        // A family of emoji that is joined by invisible characters is not cut in two.
+        if (torn) at.n = at.cut_at;
+    }
+    while (at.n > 0 && title[at.n - 1] == ' ') at.n--;
+    title[at.n] = 0;
+    if (cut && at.n > 0) strcpy(title + at.n, "\xE2\x80\xA6");
 }
 
 /* Where the chat has no title yet. */

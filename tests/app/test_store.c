@@ -508,6 +508,31 @@ static void test_json(void **state) {
 #define MESSAGES(m) "{\"format\":\"pumice-chat\",\"version\":1,\"messages\":[" m "]}"
 #define CHAT(more) "{\"format\":\"pumice-chat\",\"version\":1,\"messages\":[]," more "}"
 
+/* A title is the same after it has been away; nobody's title is more than one, named or not. */
+static void test_titles_of_imported_chats(void **state) {
+    (void)state;
+    static const char *const titles[] = {
+        "A name",
+        "the quick brown fox jumps over the lazy dogs",
+        "the quick brown fox jumps over the lazy dog and it",
+        "thequickbrownfoxjumpsoverthelazydogandthequickbrownfox",
+        "서울은 오늘 하루 종일 맑고 바람이 조금 붑니다 그리고 내일은",
+    };
+    store *s = opened_well();
+    for (size_t i = 0; i < sizeof titles / sizeof *titles; i++) {
+        char *title, *json;
+        store_id chat = chat_of(s, "text");
+        ok(store_rename(s, chat, titles[i], &err));
+        ok(store_title(s, chat, &title, &err));
+        ok(store_export_json(s, chat, &json, &err));
+        title_is(s, imported(s, json), title);
+        free(title);
+        free(json);
+    }
+    title_is(s, imported(s, CHAT("\"named\":false,\"title\":\"# two\\u0007 words\\nand a line\"")), "two words");
+    store_close(&s);
+}
+
 static void test_hostile_json(void **state) {
     (void)state;
     static const struct {
@@ -839,9 +864,13 @@ static void test_no_room(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fresh, removed)
     const struct CMUnitTest tests[] = {
-        TEST(test_tree),   TEST(test_streaming),      TEST(test_long_chain), TEST(test_chats),        TEST(test_settings),
-        TEST(test_titles), TEST(test_search),         TEST(test_json),       TEST(test_hostile_json), TEST(test_markdown),
-        TEST(test_damage), TEST(test_other_versions), TEST(test_no_room),
+        TEST(test_tree),           TEST(test_streaming),
+        TEST(test_long_chain),     TEST(test_chats),
+        TEST(test_settings),       TEST(test_titles),
+        TEST(test_search),         TEST(test_json),
+        TEST(test_hostile_json),   TEST(test_titles_of_imported_chats),
+        TEST(test_markdown),       TEST(test_damage),
+        TEST(test_other_versions), TEST(test_no_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
