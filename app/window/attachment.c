@@ -64,7 +64,9 @@ static char *clean_name(const char *name) {
     if (!clean) return NULL;
     size_t begin = 0, end = strlen(clean);
     for (size_t i = 0; i < end; i++) {
-        if ((unsigned char)clean[i] < ' ' || clean[i] == 0x7F) clean[i] = ' ';
+        unsigned char c = (unsigned char)clean[i], next = (unsigned char)clean[i + 1];
+        if (c < ' ' || c == 0x7F) clean[i] = ' ';
+        if (c == 0xC2 && next >= 0x80 && next < 0xA0) clean[i] = clean[i + 1] = ' '; // U+0080 to U+009F
         if (clean[i] == '`') clean[i] = '\'';
     }
     while (begin < end && clean[begin] == ' ') begin++;
@@ -99,9 +101,17 @@ bool attachment_is_model(const char *path) {
     return is_model;
 }
 
+/* Shortens a text to n bytes or a few less, behind a whole character. */
+static void cut(char *text, size_t n) {
+    if (strlen(text) <= n) return;
+    while (n > 0 && is_inside(text[n])) n--;
+    text[n] = 0;
+}
+
 static bool refuse(char *why, const char *name, const char *sentence) {
     char *clean = clean_name(name);
-    snprintf(why, ATTACHMENT_WHY_BYTES, "%.255s: %.200s", clean ? clean : "the file", sentence);
+    if (clean) cut(clean, 255);
+    snprintf(why, ATTACHMENT_WHY_BYTES, "%s: %.200s", clean ? clean : "the file", sentence);
     free(clean);
     return false;
 }
