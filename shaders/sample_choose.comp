@@ -62,8 +62,8 @@ void note(uint stopped, uint token) {
 }
 
 void take(uint token) {
-    uint stopped = state.n_past + 1 < state.n_end ? STEP_RUNS : STEP_FULL;
-    for (uint i = 0; i < state.n_stop_ids; i++)
+    uint stopped = state.n_past + 1 < state.n_end ? STEP_RUNS : STEP_FULL, n_stop_ids = state.n_stop_ids;
+    for (uint i = 0; i < n_stop_ids; i++)
         if (state.stop_ids[i] == token) stopped = STEP_STOP_TOKEN;
     note(stopped, token);
     state.n_made++;
