@@ -36,8 +36,8 @@ gpu_newest) # and the newest goes without just these; races and addresses are st
     ;;
 esac
 if [ "${TWICE:-}" = 1 ]; then # the same driver under another name
-    [ "$driver" = "$place/icd.json" ] || cp "$root$driver" "$place/icd.json"
-    driver=$driver:$place/icd.json
+    case $driver in "$place"/*) cp "$driver" "$place/twin.json" ;; *) cp "$root$driver" "$place/twin.json" ;; esac
+    driver=$driver:$place/twin.json
 fi
 printf 'khronos_validation.%s\n' "log_filename = $log" "debug_action = VK_DBG_LAYER_ACTION_LOG_MSG" "report_flags = error,warn,perf" \
     "duplicate_message_limit = 2" >>"$place/vk_layer_settings.txt"
