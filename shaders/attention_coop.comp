@@ -41,7 +41,9 @@ const uint LINE = HEAD_DIM / 8 + 1, SCORE_LINE = TILE / 4 + 1, WEIGHT_LINE = TIL
 const uint UNITS = TILE / 8 / LANES; // eights of positions that a lane has of its row
 
 shared uvec4 k_tile[TILE * LINE], v_tile[TILE * LINE];
-shared uvec4 stage[ROWS * SCORE_LINE]; // of each subgroup: q, scores, weights, results, one after the other
+// Of each subgroup: q, scores, weights, results, one after the other. A subgroup waits for itself alone there; a search for races that
+// knows of whole workgroups says SharedMemoryDataRace-RaceOnLoad: https://github.com/KhronosGroup/Vulkan-ValidationLayers/issues/12813
+shared uvec4 stage[ROWS * SCORE_LINE];
 shared float keep[N * ROWS];           // columns of rows
 
 #define SUMS coopmat<float, gl_ScopeSubgroup, M, N, gl_MatrixUseAccumulator>

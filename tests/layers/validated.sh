@@ -46,8 +46,9 @@ printf 'khronos_validation.%s\n' "log_filename = $log" "debug_action = VK_DBG_LA
 complaints() {
     grep -a '^Validation ' "$log" 2>/dev/null | sed -n 's/^Validation [A-Za-z ]*: \[ \([^] ]*\) \].*/\1/p' | sort | uniq -c |
         while read -r n id; do
-            awk -v check="${check%_newest}" -v program="${program%%,*}" -v id="$id" \
-                '$1 == check && ($2 == "*" || $2 == program) && $3 == id { found = 1 } END { exit !found }' "$exceptions" || echo "$id ($n times)"
+            awk -v check="$check" -v program="${program%%,*}" -v id="$id" \
+                '($1 == check || $1 "_newest" == check) && ($2 == "*" || $2 == program) && $3 == id { found = 1 } END { exit !found }' \
+                "$exceptions" || echo "$id ($n times)"
         done
 }
 
