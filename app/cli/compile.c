@@ -1,6 +1,6 @@
 /* pumice doctor --compile: what the driver's compiler makes of the kernels. */
-#include "commands.h"
-#include "json.h"
+#include "doctor.h"
+#include "verdicts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -69,8 +69,8 @@ static void add_choices(json_t *o, pum_device *device) {
     pum_device_report *report;
     json_t *choices = json_array(), *quirks = NULL;
     if (pum_device_choices(device, &report, NULL) == PUM_OK) {
-        for (int i = 0; i < report->n_variants; i++) json_array_append_new(choices, doctor_variant_json(&report->variants[i]));
-        quirks = doctor_quirks_json(report);
+        for (int i = 0; i < report->n_variants; i++) json_array_append_new(choices, variant_json(&report->variants[i]));
+        quirks = quirks_json(report);
         pum_device_report_destroy(&report);
     }
     json_object_set_new(o, "choices", choices);

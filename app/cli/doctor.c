@@ -1,17 +1,13 @@
 /* pumice doctor: whether the kernels are right on this device, and which of them it uses. */
+#include "doctor.h"
+
 #include "commands.h"
-#include "json.h"
+#include "verdicts.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *const verdict_names[] = {"none", "ok", "wrong", "unrepeatable", "failed", "crashed", "hung", "unsupported"};
-static const char *const device_verdict_names[] = {"ok", "partly", "unusable"};
-
-const char *doctor_verdict_name(pum_verdict verdict) { return verdict_names[verdict]; }
-const char *doctor_device_verdict_name(pum_device_verdict verdict) { return device_verdict_names[verdict]; }
 
 static bool on_progress(void *user, uint64_t done, uint64_t total) {
     bool *said = user;
@@ -20,44 +16,17 @@ static bool on_progress(void *user, uint64_t done, uint64_t total) {
     return !engine_interrupted();
 }
 
-json_t *doctor_variant_json(const pum_variant_report *v) {
-    json_t *o = json_object();
-    json_object_set_new(o, "op", json_text(v->op));
-    json_object_set_new(o, "variant", json_text(v->variant));
-    json_object_set_new(o, "tokens", json_text(v->tokens));
-    json_object_set_new(o, "verdict", json_text(verdict_names[v->verdict]));
-    bool tried = v->verdict != PUM_VERDICT_UNSUPPORTED && v->verdict != PUM_VERDICT_NONE;
-    json_object_set_new(o, "max_error_ratio", tried ? json_number(v->max_error_ratio) : json_null());
-    json_object_set_new(o, "time_us", v->time_us > 0 ? json_number(v->time_us) : json_null());
-    json_object_set_new(o, "mean_kl", v->mean_kl > 0 ? json_number(v->mean_kl) : json_null());
-    json_object_set_new(o, "chosen", json_boolean(v->chosen));
-    json_object_set_new(o, "message", v->message[0] ? json_text(v->message) : json_null());
-    json_object_set_new(o, "why", json_text(v->why));
-    return o;
-}
-
-json_t *doctor_quirks_json(const pum_device_report *r) {
-    json_t *quirks = json_array();
-    for (int i = 0; i < r->n_quirks; i++) {
-        json_t *o = json_object();
-        json_object_set_new(o, "what", json_text(r->quirks[i].what));
-        json_object_set_new(o, "reason", json_text(r->quirks[i].reason));
-        json_array_append_new(quirks, o);
-    }
-    return quirks;
-}
-
 static int print_json(const pum_device_info *d, const pum_device_report *r) {
     json_t *o = json_object(), *variants = json_array();
     json_object_set_new(o, "device", json_text(d->name));
     json_object_set_new(o, "driver", json_text(d->driver));
     json_object_set_new(o, "driver_version", json_text(d->driver_version));
     json_object_set_new(o, "version", json_text(pum_version()));
-    json_object_set_new(o, "verdict", json_text(device_verdict_names[r->verdict]));
+    json_object_set_new(o, "verdict", json_text(device_verdict_name(r->verdict)));
     json_object_set_new(o, "mean_kl", json_number(r->mean_kl));
     json_object_set_new(o, "mean_kl_limit", json_number(r->mean_kl_limit));
-    json_object_set_new(o, "quirks", doctor_quirks_json(r));
-    for (int i = 0; i < r->n_variants; i++) json_array_append_new(variants, doctor_variant_json(&r->variants[i]));
+    json_object_set_new(o, "quirks", quirks_json(r));
+    for (int i = 0; i < r->n_variants; i++) json_array_append_new(variants, variant_json(&r->variants[i]));
     json_object_set_new(o, "variants", variants);
     return json_print(o);
 }
@@ -85,7 +54,7 @@ static int print_failure(const char *which) {
 static void print_variant(const pum_variant_report *v) {
     char time[24] = "";
     if (v->time_us > 0) snprintf(time, sizeof time, "%.0f", v->time_us);
-    printf("%c %-20s %-5s %-26s %-12s", v->chosen ? '*' : ' ', v->op, v->tokens, v->variant, verdict_names[v->verdict]);
+    printf("%c %-20s %-5s %-26s %-12s", v->chosen ? '*' : ' ', v->op, v->tokens, v->variant, verdict_name(v->verdict));
     if (v->verdict != PUM_VERDICT_UNSUPPORTED) printf(" %8.3f %10s", v->max_error_ratio, time);
     if (v->mean_kl > 0) printf("  KL %.1e", v->mean_kl);
     printf("%s%s\n", v->message[0] ? "  " : "", v->message);
@@ -98,7 +67,7 @@ static int print_text(const pum_device_info *d, const pum_device_report *r) {
     printf("\nerror: the largest one, as a part of what roundings explain\n");
     if (isfinite(r->mean_kl))
         printf("mean KL of a tiny model to the float64 reference: %.2g, at most %.2g allowed\n", r->mean_kl, r->mean_kl_limit);
-    printf("verdict: %s\n", device_verdict_names[r->verdict]);
+    printf("verdict: %s\n", device_verdict_name(r->verdict));
     return fflush(stdout) == 0 ? 0 : 1;
 }
 

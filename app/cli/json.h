@@ -30,8 +30,4 @@ static inline int json_print(json_t *value) {
     return ok ? 0 : 1;
 }
 
-/// Of doctor: a variant; an array of what is not believed.
-json_t *doctor_variant_json(const pum_variant_report *variant);
-json_t *doctor_quirks_json(const pum_device_report *report);
-
 #endif

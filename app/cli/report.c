@@ -1,5 +1,6 @@
 /* pumice doctor --report FILE: all that a report of a bug needs to say about a device, and nothing about the person. */
-#include "commands.h"
+#include "doctor.h"
+#include "verdicts.h"
 
 #include "chat/system.h"
 
@@ -49,7 +50,7 @@ static void put_text(FILE *f, const char *text) {
 
 static void put_variant(FILE *f, const pum_variant_report *v) {
     fprintf(f, "%c %-22s %-5s %-30s %-12s error %.3g, %.0f us, KL %.2g; ", v->chosen ? '*' : ' ', v->op, v->tokens, v->variant,
-            doctor_verdict_name(v->verdict), v->max_error_ratio, v->time_us, v->mean_kl);
+            verdict_name(v->verdict), v->max_error_ratio, v->time_us, v->mean_kl);
     put_text(f, v->why);
     fputc('\n', f);
 }
@@ -82,7 +83,7 @@ static void put_all(FILE *f, const engine *e, const pum_device_info *d, const pu
             pum_version(), system, d->name, d->vendor, d->driver, d->driver_version,
             full ? "every shape 50 times" : "some shapes 3 times");
     fprintf(f, "verdict: %s%s%s\nmean_kl: %.3g, at most %.3g allowed\nmemory_bytes: %llu\navailable_bytes: %llu\n",
-            doctor_device_verdict_name(r->verdict), r->unserved[0] ? ", no right kernel for " : "", r->unserved, r->mean_kl,
+            device_verdict_name(r->verdict), r->unserved[0] ? ", no right kernel for " : "", r->unserved, r->mean_kl,
             r->mean_kl_limit, (unsigned long long)d->memory_bytes, (unsigned long long)d->available_bytes);
     char *caps = pum_device_caps_text(e->device);
     fprintf(f, "\n## Capabilities\n%s", caps ? caps : "");
