@@ -1,5 +1,6 @@
 /* What is known of kernels: each row of the table can be checked, the choice goes by times, a file is good for what it was
  * written for and for nothing else, and what was chosen once is what is chosen the next time. */
+#include "assert_ok.h"
 #include "check/tune.h"
 #include "vk/device.h"
 
@@ -15,11 +16,6 @@
 static vk_device *device;
 static op_kernels *kernels;
 static char folder[] = "/tmp/test_check.XXXXXX";
-
-#define MUST(call)                                                                                                               \
-    do {                                                                                                                         \
-        if ((call) != PUM_OK) fail_msg("%s: %s", #call, error.message);                                                          \
-    } while (0)
 
 static const check_needs q4_0 = {1u << TENSOR_Q4_0, 1u << TENSOR_Q4_0, 1u << TENSOR_Q4_0};
 

@@ -1,5 +1,6 @@
 /* A table of kernels with some that are wrong, give other bits each time, crash the driver or never end: each is caught, named
  * and left out, what is left does the work, and no process stays behind. The checks run in a child process, hostile_child.c. */
+#include "assert_ok.h"
 #include "base/child.h"
 #include "check/apart.h"
 #include "check/compile.h"
@@ -20,11 +21,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#define MUST(call)                                                                                                               \
-    do {                                                                                                                         \
-        if ((call) != PUM_OK) fail_msg("%s: %s", #call, error.message);                                                          \
-    } while (0)
 
 static const struct {
     const char *name;

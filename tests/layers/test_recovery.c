@@ -2,6 +2,7 @@
  * size of chunks, what is told. That every place where a device can be lost is met is test_failing_device's.
  *
  * BestPractices-Error-Result: calls that fail are what this is about. */
+#include "assert_ok.h"
 #include "control.h"
 #include "pumice.h"
 
@@ -21,12 +22,6 @@ static layer_control layer;
 static char model_path[4096];
 static pum_error error;
 static int n_told;
-
-#define MUST(call)                                                                                                               \
-    do {                                                                                                                         \
-        pum_status must_status = (call);                                                                                         \
-        if (must_status != PUM_OK) fail_msg("%s: %s: %s", #call, pum_status_name(must_status), error.message);                   \
-    } while (0)
 
 static void on_log(void *user, pum_log_level level, const char *message) {
     (void)user;

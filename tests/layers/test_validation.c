@@ -3,6 +3,7 @@
  *   test_validation text      a small model's text, on the host's path and on the device's, which must agree
  *   test_validation hostile   the same of files whose weights and norms are not finite, or as large as numbers are
  *   test_validation MISTAKE   what a check must complain of: barrier, outside, race, practice */
+#include "assert_ok.h"
 #include "pumice.h"
 #include "vk/commands.h"
 
@@ -20,12 +21,6 @@
 enum { N_PROMPT = 20, N_TOKENS = 16, N_VOCAB = 512 };
 
 static pum_error error;
-
-#define MUST(call)                                                                                                               \
-    do {                                                                                                                         \
-        pum_status must_status = (call);                                                                                         \
-        if (must_status != PUM_OK) fail_msg("%s: %s", #call, error.message);                                                     \
-    } while (0)
 
 /* ---- a text */
 

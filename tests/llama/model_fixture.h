@@ -2,6 +2,7 @@
 #ifndef TESTS_LLAMA_MODEL_FIXTURE_H
 #define TESTS_LLAMA_MODEL_FIXTURE_H
 
+#include "assert_ok.h"
 #include "pumice.h"
 
 #include <setjmp.h>
@@ -21,13 +22,6 @@ typedef struct model_fixture {
 /// Opens the default device and stories260K. Prints device and driver. Exits with 77 and a reason where one of them is missing.
 model_fixture model_fixture_open(void);
 void model_fixture_close(model_fixture *fixture);
-
-/// Fails the test with the error's own sentence.
-#define assert_ok(call, err)                                                                                                     \
-    do {                                                                                                                         \
-        pum_status assert_ok_status = (call);                                                                                    \
-        if (assert_ok_status != PUM_OK) fail_msg("%s: %s: %s", #call, pum_status_name(assert_ok_status), (err).message);         \
-    } while (0)
 
 /// Greedy: appends prompt and then n tokens, each the best of the logits; ids go to out [n]. margins [n] of the best over the
 /// second, or NULL.

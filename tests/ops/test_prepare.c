@@ -1,5 +1,6 @@
 /* Kernels made ahead of their use: that a rehearsal foresees what a model needs, that each is made once whoever asks, that what
  * fails is told to the one who needs it. The driver's function is counted, slowed down and made to fail. */
+#include "assert_ok.h"
 #include "device.h"
 #include "llama/forward.h"
 #include "model.h"
@@ -17,12 +18,6 @@ enum { MOST_FOR_A_MODEL = 40, N_THREADS = 4 };
 
 static pum_device *device;
 static pum_error error;
-
-#define MUST(call)                                                                                                               \
-    do {                                                                                                                         \
-        pum_status must_status = (call);                                                                                         \
-        if (must_status != PUM_OK) fail_msg("%s: %s", #call, error.message);                                                     \
-    } while (0)
 
 /* ---- a driver that counts */
 

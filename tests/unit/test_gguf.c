@@ -1,4 +1,5 @@
 /* Well-formed files: every version, every type of value, the writer and the reader against each other. */
+#include "assert_ok.h"
 #include "gguf/write.h"
 #include "unit/gguf_bytes.h"
 
@@ -12,12 +13,6 @@
 #include <unistd.h>
 
 #include <cmocka.h>
-
-#define assert_ok(call, err)                                                                                                     \
-    do {                                                                                                                         \
-        pum_status assert_ok_status = (call);                                                                                    \
-        if (assert_ok_status != PUM_OK) fail_msg("%s: %s: %s", #call, pum_status_name(assert_ok_status), (err).message);         \
-    } while (0)
 
 static gguf *open_bytes(const gguf_bytes *b) {
     gguf *file = NULL;

@@ -2,6 +2,7 @@
 #ifndef TESTS_UNIT_VK_FIXTURE_H
 #define TESTS_UNIT_VK_FIXTURE_H
 
+#include "assert_ok.h"
 #include "vk/device.h"
 
 #include <setjmp.h>
@@ -18,12 +19,6 @@ extern pum_error error;
 extern char device_index[16]; ///< of the device that open_device opens: cmocka runs each test once for each
 extern vk_device *dev;
 extern uint64_t taken_before; ///< its allocated_bytes when the test began
-
-#define MUST(call)                                                                                                               \
-    do {                                                                                                                         \
-        pum_status must_status = (call);                                                                                         \
-        if (must_status != PUM_OK) fail_msg("%s: %s", #call, error.message);                                                     \
-    } while (0)
 
 /// That a call failed in this way, with a sentence that has these words.
 void assert_fails(pum_status got, pum_status expected, const char *words);
