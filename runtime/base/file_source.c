@@ -58,7 +58,10 @@ pum_status file_source_read(const file_source *source, uint64_t offset, void *by
 void file_source_will_need(const file_source *source, uint64_t offset, uint64_t n_bytes) {
     if (offset >= source->n_bytes) return;
     uint64_t left = source->n_bytes - offset;
-    posix_fadvise((int)source->handle, (off_t)offset, (off_t)(n_bytes < left ? n_bytes : left), POSIX_FADV_WILLNEED);
+    if (n_bytes > left) n_bytes = left;
+#ifdef POSIX_FADV_WILLNEED // macOS has no such call
+    posix_fadvise((int)source->handle, (off_t)offset, (off_t)n_bytes, POSIX_FADV_WILLNEED);
+#endif
 }
 
 void file_source_close(file_source *source) {
