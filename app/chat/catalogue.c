@@ -26,7 +26,7 @@ typedef struct reader {
 
 static void fail_key(reader *r, const char *key, const char *expected, const json_t *got) {
     if (r->status != PUM_OK) return; // the first is said
-    char *text = got ? json_dumps(got, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+    char *text = got ? fail_got(got) : NULL;
     r->status = fail_with(r->err, PUM_ERR_FORMAT, "%s: models[%d].%s: expected %s, got %.60s", r->path, r->index, key, expected,
                           text ? text : "nothing");
     free(text);

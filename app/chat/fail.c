@@ -25,3 +25,10 @@ pum_status fail_json(pum_error *err, const char *begin, const json_error_t *why)
     int n = quoted ? (int)(quoted - why->text) : (int)strlen(why->text);
     return fail_with(err, PUM_ERR_FORMAT, "%sline %d, column %d: %.*s", begin, why->line, why->column, n, why->text);
 }
+
+char *fail_got(const json_t *value) {
+    char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII);
+    for (char *at = text; at && *at; at++)
+        if (*at == 0x7F) *at = '?'; // the one control character that jansson lets through
+    return text;
+}

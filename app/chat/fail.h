@@ -15,5 +15,9 @@ pum_status fail_memory(pum_error *err);
 /// begin    what the sentence begins with, "" or up to ": "
 struct json_error_t;
 pum_status fail_json(pum_error *err, const char *begin, const struct json_error_t *why);
+/// A value for a sentence that says what was got: ASCII that may be cut anywhere; to be freed with free(). NULL when the heap is
+/// out.
+struct json_t;
+char *fail_got(const struct json_t *value);
 
 #endif

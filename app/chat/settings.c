@@ -159,7 +159,7 @@ static void add_mistake(sentence *s, const key *k, const json_t *value, const ch
         add(s, "; ");
     add(s, "%s: expected ", k->name);
     add_expected(s, k);
-    char *got = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_ENSURE_ASCII); // so that it may be cut anywhere
+    char *got = fail_got(value);
     add(s, ", got %.*s%s", SHOWN, got ? got : "?", got && strlen(got) > SHOWN ? "…" : "");
     free(got);
 }
