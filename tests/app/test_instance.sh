@@ -20,8 +20,8 @@ fi
 
 trap stop_all EXIT
 windows() { [ "$(xdotool search --onlyvisible --name '^Pumice$' 2>/dev/null | wc -l)" = "$1" ]; }
-# A file that is mapped has been loaded: the window keeps its model's file open.
-has_open() { grep -qF "$1" "/proc/$2/maps"; }
+# The window keeps its model's file open.
+has_open() { find "/proc/$2/fd" -lname "*/$1" 2>/dev/null | grep -q .; }
 listens() { [ -S "$XDG_RUNTIME_DIR/pumice-chat-$DISPLAY.sock" ]; }
 active() { [ "$(xdotool getactivewindow 2>/dev/null)" = "$1" ]; }
 
