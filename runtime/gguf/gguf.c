@@ -81,9 +81,7 @@ static pum_status need_header(reader *r, uint64_t end) {
     gguf *f = r->file;
     if (end > f->n_bytes) end = f->n_bytes;
     if (end <= f->n_header) return PUM_OK;
-    if (end > MAX_HEADER_BYTES)
-        return pum_fail(r->err, PUM_ERR_UNSUPPORTED, "%s: %s: expected a header of at most %d MiB, got a longer one", f->path,
-                        r->where, MAX_HEADER_BYTES >> 20);
+    if (end > MAX_HEADER_BYTES) return damaged(r, "keys and descriptions of tensors of at most 256 MiB", "more");
     uint64_t n = f->n_header ? f->n_header : FIRST_HEADER_BYTES;
     while (n < end) n *= 2;
     if (n > f->n_bytes) n = f->n_bytes;

@@ -258,6 +258,24 @@ static void test_writer_bytes(void **state) {
     gguf_writer_destroy(NULL);
 }
 
+/* A file may claim, and hold, as holes at least, more than any header has: it is not read into memory. */
+static void test_endless_header(void **state) {
+    (void)state;
+    gguf_bytes b;
+    put_head(&b, 3, 0, 1);
+    put_key(&b, "k", GGUF_STRING);
+    put_count(&b, (uint64_t)300 << 20);
+    char path[] = "/tmp/pumice_test_gguf_XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0 && write(fd, b.at, b.n) == (ssize_t)b.n && ftruncate(fd, (off_t)301 << 20) == 0);
+    close(fd);
+    gguf *file = NULL;
+    pum_error err = {0};
+    assert_int_equal(gguf_open(path, &file, &err), PUM_ERR_FORMAT);
+    assert_non_null(strstr(err.message, "at most 256 MiB"));
+    unlink(path);
+}
+
 static void test_writer_save(void **state) {
     (void)state;
     char folder[] = "/tmp/pumice_test_gguf_XXXXXX", path[64], other[64];
@@ -339,10 +357,10 @@ static void test_many_names(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),      cmocka_unit_test(test_strings),     cmocka_unit_test(test_text),
-        cmocka_unit_test(test_wrong_values), cmocka_unit_test(test_tensors),     cmocka_unit_test(test_empty),
-        cmocka_unit_test(test_writer_bytes), cmocka_unit_test(test_writer_save), cmocka_unit_test(test_writer_failures),
-        cmocka_unit_test(test_many_names),
+        cmocka_unit_test(test_numbers),         cmocka_unit_test(test_strings),     cmocka_unit_test(test_text),
+        cmocka_unit_test(test_wrong_values),    cmocka_unit_test(test_tensors),     cmocka_unit_test(test_empty),
+        cmocka_unit_test(test_writer_bytes),    cmocka_unit_test(test_writer_save), cmocka_unit_test(test_endless_header),
+        cmocka_unit_test(test_writer_failures), cmocka_unit_test(test_many_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
