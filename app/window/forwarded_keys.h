@@ -1,8 +1,8 @@
 /* Keys that the input method gave back and SDL lost.
  *
  * Some input methods (ibus-hangul by default) take every key and send those that they do not want back as a "forward key event",
- * which SDL 2 ignores: Enter, Space, the arrows and Ctrl+N would do nothing while Hangul is on. On X11 each key press can be seen
- * before the input method; one that brought neither a key event nor text is such a key. */
+ * which SDL 2 ignores: Enter, Space, the arrows and F1 would do nothing while Hangul is on, and a Ctrl that is lost makes Ctrl+N
+ * a letter. On X11 each key can be seen before the input method; one that brought neither a key event nor text is such a key. */
 #ifndef WINDOW_FORWARDED_KEYS_H
 #define WINDOW_FORWARDED_KEYS_H
 

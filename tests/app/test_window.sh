@@ -72,10 +72,27 @@ if [ $has_hangul = yes ]; then
     # A slow input method may still hold the syllables at the first Enter, and has the right to take it too.
     sent() { has "한국" || { xdotool key Return && sleep 1 && has "한국"; }; }
     check "the committed syllables are sent whole" eventually sent
+    # Space with Shift is the input method's: it changes the language, and adds no space. What is typed while the keys are shown
+    # goes nowhere. Escape leaves Hangul, too.
     xdotool key Escape
     sleep 1
     xdotool key Hangul
     sleep 0.5
+    xdotool key shift+space shift+space F1
+    sleep 0.5
+    xdotool type --delay 150 "dk"
+    xdotool key Escape Escape Hangul
+    sleep 0.5
+    xdotool type --delay 150 "gk"
+    cut_is() { xdotool key ctrl+a ctrl+x && sleep 0.3 && [ "$(timeout 3 xclip -o -selection clipboard 2>/dev/null)" = "$1" ]; }
+    check "Shift+Space adds nothing, and F1 is not lost" eventually cut_is "하"
+    # To a window that was busy: Ctrl is lost like the other keys, and N is asked about before anybody could know that.
+    kill -STOP "$window"
+    xdotool key ctrl+n
+    sleep 0.5
+    kill -CONT "$window"
+    sleep 1
+    check "Ctrl+N with Hangul on, pressed while the window is busy" eventually lacks "한국"
 else
     echo "skipped: ibus-hangul is not installed or does not start: typed Hangul"
 fi
