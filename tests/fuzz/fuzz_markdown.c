@@ -1,19 +1,11 @@
 /* Any bytes as a message: sections cover it in order and are the same in two pieces as in one; each is read into cells that are
  * covered by their runs. */
+#include "fuzz/fuzz.h"
 #include "markdown.h"
 #include "sections.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool condition, const char *what) {
-    if (condition) return;
-    fprintf(stderr, "%s\n", what);
-    abort();
-}
 
 static void keep(section *s) { (void)s; }
 

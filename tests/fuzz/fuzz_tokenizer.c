@@ -1,19 +1,11 @@
 /* Any bytes through both kinds of tokenizer, on small vocabularies that are built in: the ids are in range, the text comes back
  * byte for byte, and the stream makes valid UTF-8 of it. The first byte of an input chooses the kind and what is done. */
 #include "base/utf8.h"
+#include "fuzz/fuzz.h"
 #include "text/tokenizer.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-static void must(bool condition, const char *what) {
-    if (condition) return;
-    fprintf(stderr, "%s\n", what);
-    abort();
-}
 
 enum { N_BYTES = 256, MAX_TOKENS = 320 };
 
