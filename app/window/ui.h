@@ -1,4 +1,4 @@
-/* The window's state, and what events do to it. Knows the worker, but nothing of SDL's window or renderer. */
+/* The window's state, and what events do to it (ui_do.h). Knows the worker, but nothing of SDL's window or renderer. */
 #ifndef WINDOW_UI_H
 #define WINDOW_UI_H
 
