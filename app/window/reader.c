@@ -42,7 +42,15 @@ static void find(reader *r, const reader_view *v) {
     if (r->n_found) show(v, transcript_found(v->transcript, r->now));
 }
 
+void reader_grown(reader *r, const reader_view *v) {
+    if (!r->finding) return;
+    r->n_found = transcript_find(v->transcript, r->query);
+    if (r->now >= r->n_found) r->now = r->n_found ? r->n_found - 1 : 0;
+    transcript_found(v->transcript, r->now);
+}
+
 static void next(reader *r, const reader_view *v, bool forward) {
+    reader_grown(r, v);
     if (!r->n_found) return;
     r->now = (r->now + (forward ? 1 : r->n_found - 1)) % r->n_found;
     show(v, transcript_found(v->transcript, r->now));

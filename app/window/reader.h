@@ -31,6 +31,8 @@ typedef struct reader {
 void reader_free(reader *r);
 /// The transcript is another one.
 void reader_reset(reader *r);
+/// The transcript has got longer: counts anew what is looked for, and stays at the same place.
+void reader_grown(reader *r, const reader_view *v);
 /// Returns whether the event was the reader's; what it leaves is others'.
 bool reader_event(reader *r, const reader_view *v, const SDL_Event *event);
 /// What the input method has not finished; returns whether it is for the search.

@@ -42,6 +42,8 @@ void ui_set_scale(ui *u, float scale) {
     transcript_invalidate(u->transcript);
 }
 
+reader_view ui_view(ui *u) { return (reader_view){u->transcript, u->fonts, u->transcript_area, &u->scroll, &u->sticks}; }
+
 /* ---- what else can be done */
 
 void ui_open_sheet(ui *u, sheet_kind which) {

@@ -27,6 +27,8 @@ void ui_end_edit(ui *u);
 
 /* ---- ui.c */
 
+/// What the reader reads.
+reader_view ui_view(ui *u);
 /// SHEET_NONE closes the one that is open.
 void ui_open_sheet(ui *u, sheet_kind which);
 /// A model is loaded, a chat imported, anything else attached.

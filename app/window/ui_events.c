@@ -6,8 +6,6 @@
 
 enum { ENTER_AFTER_COMPOSITION_MS = 500, DRAFT_MS = 800 };
 
-static reader_view view(ui *u) { return (reader_view){u->transcript, u->fonts, u->transcript_area, &u->scroll, &u->sticks}; }
-
 static void new_chat(ui *u) { ui_open_chat(u, 0); }
 
 static void copy_all(const ui *u) {
@@ -266,7 +264,7 @@ static void press_place(ui *u, const SDL_Event *event) {
         show_keyboard(u, widgets_typing(&u->widgets) != NULL);
         return;
     }
-    reader_view read = view(u);
+    reader_view read = ui_view(u);
     if (reader_event(&u->reader, &read, event)) return;
     bool composes = inside(&u->composer_box.area, x, y);
     if (composes) text_box_click(&u->composer_box, &u->composer, u->fonts, x, y);
@@ -302,7 +300,7 @@ static void press(ui *u, const SDL_Event *event) {
     bool field = u->open_sheet || widgets_typing(&u->widgets);
     if (enters && (field || u->reader.finding) && enter_is_the_input_methods(u, key->timestamp)) return;
     if (!enters) u->composition_ended = false;
-    reader_view read = view(u);
+    reader_view read = ui_view(u);
     if (!field && reader_event(&u->reader, &read, event)) return;
     if (widgets_event(&u->widgets, event, &did)) {
         obey(u, &did);
@@ -314,7 +312,7 @@ static void press(ui *u, const SDL_Event *event) {
 
 static void type(ui *u, const SDL_Event *event) {
     widget_news did;
-    reader_view read = view(u);
+    reader_view read = ui_view(u);
     composer *to = typing(u);
     if (to == &u->composer && reader_event(&u->reader, &read, event)) return;
     if (widgets_event(&u->widgets, event, &did))
@@ -336,7 +334,7 @@ static void compose(ui *u, const SDL_TextEditingEvent *event) {
 }
 
 static bool see(ui *u, const SDL_Event *event) {
-    reader_view read = view(u);
+    reader_view read = ui_view(u);
     widget_news did;
     switch (event->type) {
     case SDL_QUIT:

@@ -63,6 +63,7 @@ static void set_device(ui *u, const news *n) {
 }
 
 static void hear(ui *u, news *n) {
+    reader_view read;
     switch (n->kind) {
     case NEWS_CHECKING:
     case NEWS_LOADING:
@@ -115,6 +116,8 @@ static void hear(ui *u, news *n) {
         u->n_ctx = n->n_ctx;
         if (n->tokens_per_s > 0) u->tokens_per_s = n->tokens_per_s;
         tell_end(u, n);
+        read = ui_view(u);
+        reader_grown(&u->reader, &read);
         break;
     }
 }

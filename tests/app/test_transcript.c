@@ -1,5 +1,6 @@
 /* Layout covers each byte once and in order; what streams is laid out as what came at once; selection, copying and finding. */
 #include "laid.h"
+#include "reader.h"
 #include "transcript.h"
 
 #include <setjmp.h>
@@ -183,6 +184,38 @@ static void test_find(void **state) {
     transcript_destroy(&t);
 }
 
+static void press(reader *r, const reader_view *v, SDL_Keycode code, uint16_t mod) {
+    assert_true(reader_event(r, v, &(SDL_Event){.key = {.type = SDL_KEYDOWN, .keysym = {.sym = code, .mod = mod}}}));
+}
+
+/* While an answer streams, more is found behind what was. */
+static void test_find_while_it_grows(void **state) {
+    (void)state;
+    transcript *t = transcript_create();
+    int scroll = 0;
+    bool sticks = true;
+    reader r = {0};
+    const reader_view v = {t, f, {0, 0, 400, 300}, &scroll, &sticks};
+    transcript_add(t, MESSAGE_USER, "a word");
+    transcript_add(t, MESSAGE_ASSISTANT, "a wo");
+    settled_height(t);
+    press(&r, &v, SDLK_f, KMOD_LCTRL);
+    assert_true(reader_event(&r, &v, &(SDL_Event){.text = {.type = SDL_TEXTINPUT, .text = "word"}}));
+    assert_int_equal(r.n_found, 1);
+    transcript_append(t, "rd");
+    settled_height(t);
+    press(&r, &v, SDLK_DOWN, 0);
+    assert_int_equal(r.n_found, 2);
+    assert_int_equal(r.now, 1);
+    transcript_append(t, ", word");
+    settled_height(t);
+    reader_grown(&r, &v);
+    assert_int_equal(r.n_found, 3);
+    assert_int_equal(r.now, 1);
+    reader_free(&r);
+    transcript_destroy(&t);
+}
+
 /* What is seen stays where it is, although what is above turns out higher than guessed. */
 static void test_no_jump(void **state) {
     (void)state;
@@ -209,10 +242,11 @@ static void test_no_jump(void **state) {
 
 int main(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_covers), cmocka_unit_test(test_right_to_left),
-        cmocka_unit_test(test_stream), cmocka_unit_test(test_notice_in_between),
-        cmocka_unit_test(test_copy),   cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_find),   cmocka_unit_test(test_no_jump),
+        cmocka_unit_test(test_covers),  cmocka_unit_test(test_right_to_left),
+        cmocka_unit_test(test_stream),  cmocka_unit_test(test_notice_in_between),
+        cmocka_unit_test(test_copy),    cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_find),    cmocka_unit_test(test_find_while_it_grows),
+        cmocka_unit_test(test_no_jump),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
