@@ -2,7 +2,7 @@
 #ifndef WINDOW_LATEX_H
 #define WINDOW_LATEX_H
 
-#include "markdown.h"
+#include "md_out.h"
 
 /// Copies Markdown to *out; what stands in $…$, $$…$$, \(…\) and \[…\] (not in code) is told in Unicode, escaped so that Markdown
 /// leaves it alone. Returns false when the heap is out.

@@ -2,8 +2,8 @@
 #ifndef WINDOW_MARKDOWN_H
 #define WINDOW_MARKDOWN_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "md_out.h"
+
 #include <stdint.h>
 
 typedef enum md_kind { MD_PARAGRAPH, MD_HEADING, MD_CODE, MD_TABLE, MD_RULE } md_kind;
@@ -61,13 +61,7 @@ md_doc *md_plain(const char *text, size_t n_bytes);
 md_doc *md_code(const char *text, size_t n_bytes, const char *language);
 void md_free(md_doc **doc);
 
-/// Appends a part of a cell to *out, which is a growing string: as text, or as Markdown that says the same. Returns false when
-/// the heap is out.
-typedef struct md_out {
-    char *text; ///< zero-terminated once something was added
-    size_t n_bytes, capacity;
-} md_out;
-bool md_put(md_out *out, const char *text, size_t n_bytes);
+/// Appends a part of a cell, as text or as Markdown that says the same. Returns false when the heap is out.
 bool md_put_cell(md_out *out, const md_doc *doc, uint32_t cell, uint32_t begin, uint32_t end, bool markdown);
 
 #endif

@@ -24,7 +24,7 @@ pum_status op_kernels_create(vk_device *device, op_kernels **kernels, pum_error 
     pthread_mutex_init(&k->lock, NULL);
     pthread_mutex_init(&k->preparing, NULL);
     pthread_cond_init(&k->done, NULL);
-    op_subgroups_verify(k);
+    op_subgroups_verify(device, op_variant_choose(k, "subgroups", OP_ONE, NULL, NULL));
     *kernels = k;
     return PUM_OK;
 }

@@ -61,14 +61,13 @@ static pum_status look(vk_device *device, const shader_variant *variant, op_subg
     return status;
 }
 
-void op_subgroups_verify(op_kernels *kernels) {
-    vk_caps *c = &op_kernels_device(kernels)->caps;
-    if (c->subgroups_verified || op_kernels_device(kernels)->unchecked) return;
+void op_subgroups_verify(vk_device *device, const shader_variant *variant) {
+    vk_caps *c = &device->caps;
+    if (c->subgroups_verified || device->unchecked) return;
     c->subgroups_verified = true;
-    const shader_variant *variant = op_variant_choose(kernels, "subgroups", OP_ONE, NULL, NULL);
     op_subgroup_place seen[N_INVOCATIONS];
     pum_error error;
-    if (!variant || look(op_kernels_device(kernels), variant, seen, &error) != PUM_OK) {
+    if (!variant || look(device, variant, seen, &error) != PUM_OK) {
         base_log(PUM_LOG_DEBUG, "%s: nobody could look whether its subgroups are what it says: %s", c->name,
                  variant ? error.message : "the kernel is not in this build");
         return;

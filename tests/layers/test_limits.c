@@ -1,6 +1,7 @@
 /* That the layer of lower limits does what PUMICE_LIMITS says, seen through vk/, and that a device whose subgroups are not what
  * it says is found out. */
 #include "ops/subgroups.h"
+#include "ops/variants.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
