@@ -8,8 +8,21 @@ static const pum_check_service *check_service;
 
 void devices_use_check_service(const pum_check_service *service) { check_service = service; }
 
+pum_status devices_check_drivers(pum_error *err) {
+    char folder[PATHS_MAX];
+    return pum_drivers_check(paths_of(PATH_CACHE, "", folder, sizeof folder) ? folder : NULL, err);
+}
+
+pum_status devices_list(pum_device_info *infos, int capacity, int *n_devices, pum_error *err) {
+    pum_status status = devices_check_drivers(err);
+    *n_devices = 0;
+    return status == PUM_OK ? pum_devices(infos, capacity, n_devices, err) : status;
+}
+
 pum_status devices_open(const pum_device_params *wanted, pum_device **device, pum_error *err) {
     char folder[PATHS_MAX];
+    pum_status status = devices_check_drivers(err);
+    if (status != PUM_OK) return status;
     pum_device_params params = *wanted;
     params.cache_folder = paths_of(PATH_CACHE, "", folder, sizeof folder) ? folder : NULL;
     params.check_service = check_service;

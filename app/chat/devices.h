@@ -1,4 +1,4 @@
-/* Opening a device as the programs do: with Pumice's cache folder. */
+/* Devices as the programs want them: with Pumice's cache folder, and without the drivers that would end the program. */
 #ifndef CHAT_DEVICES_H
 #define CHAT_DEVICES_H
 
@@ -8,6 +8,10 @@
 /// is opened.
 void devices_use_check_service(const pum_check_service *service);
 
+/// As pum_drivers_check. The other functions do it by themselves.
+pum_status devices_check_drivers(pum_error *err);
+/// As pum_devices.
+pum_status devices_list(pum_device_info *infos, int capacity, int *n_devices, pum_error *err);
 /// As pum_device_open_with, with the cache folder and the check service of this program in place of those in params.
 pum_status devices_open(const pum_device_params *params, pum_device **device, pum_error *err);
 

@@ -1,8 +1,10 @@
 /* pumice devices. */
+#include "chat/devices.h"
 #include "commands.h"
 #include "json.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { MAX_DEVICES = 64 };
 
@@ -40,7 +42,7 @@ static bool mark_used(const options *o, pum_device_info *devices, int n) {
     pum_device *opened = NULL;
     pum_error err;
     if (!o->devices) return true;
-    if (pum_device_open_with(&(pum_device_params){.devices = o->devices}, &opened, &err) != PUM_OK) return engine_error(&err);
+    if (devices_open(&(pum_device_params){.devices = o->devices}, &opened, &err) != PUM_OK) return engine_error(&err);
     for (int i = 0; i < n; i++) {
         bool was = devices[i].used;
         devices[i].used = false;
@@ -58,11 +60,20 @@ static bool mark_used(const options *o, pum_device_info *devices, int n) {
     return true;
 }
 
+/* Drivers that are not even loaded. */
+static void print_left_out(void) {
+    for (const char *at = pum_drivers_left_out(); at && *at;) {
+        int path = (int)strcspn(at, "\t"), line = (int)strcspn(at, "\n");
+        printf("     the driver of %.*s\n     left out: %.*s\n", path, at, line - path - 1, at + path + 1);
+        at += line + (at[line] == '\n');
+    }
+}
+
 int command_devices(options *o) {
     static pum_device_info devices[MAX_DEVICES];
     int n;
     pum_error err;
-    if (pum_devices(devices, MAX_DEVICES, &n, &err) != PUM_OK) {
+    if (devices_list(devices, MAX_DEVICES, &n, &err) != PUM_OK) {
         engine_error(&err);
         return 1;
     }
@@ -81,5 +92,6 @@ int command_devices(options *o) {
                d->name, type_name(d->type), d->driver, d->driver_version, d->api_version >> 22 & 127, d->api_version >> 12 & 1023,
                (double)d->memory_bytes / 1e9, (double)d->available_bytes / 1e9, d->used ? "used" : "not used", d->reason);
     }
+    print_left_out();
     return fflush(stdout) == 0 ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 /* pumice doctor: whether the kernels are right on this device, and which of them it uses. */
 #include "doctor.h"
 
+#include "chat/devices.h"
 #include "commands.h"
 #include "verdicts.h"
 
@@ -36,7 +37,7 @@ static int print_failure(const char *which) {
     pum_device_info all[16], *d = NULL;
     int n = 0;
     bool by_index = which[strspn(which, "0123456789")] == 0;
-    if (by_index && strlen(which) < 3 && pum_devices(all, 16, &n, NULL) == PUM_OK && atoi(which) < n && atoi(which) < 16)
+    if (by_index && strlen(which) < 3 && devices_list(all, 16, &n, NULL) == PUM_OK && atoi(which) < n && atoi(which) < 16)
         d = &all[atoi(which)];
     json_t *o = json_object();
     json_object_set_new(o, "device", json_text(d ? d->name : which));
@@ -94,7 +95,7 @@ static int doctor_each(options *o) {
     pum_device *all;
     pum_error err;
     // What is wrong with the list is said before anything is checked.
-    if (pum_device_open_with(&(pum_device_params){.devices = list}, &all, &err) != PUM_OK) {
+    if (devices_open(&(pum_device_params){.devices = list}, &all, &err) != PUM_OK) {
         engine_error(&err);
         return 1;
     }

@@ -142,8 +142,7 @@ int command_info(options *o) {
         return 1;
     }
     // Without a device the plan has no "fits"; one that was named must be there.
-    if (pum_device_open_with(&(pum_device_params){.which = o->device, .devices = o->devices}, &e.device, &err) != PUM_OK &&
-        o->devices) {
+    if (devices_open(&(pum_device_params){.which = o->device, .devices = o->devices}, &e.device, &err) != PUM_OK && o->devices) {
         engine_error(&err);
         engine_close(&e);
         return 1;

@@ -2,6 +2,7 @@
 #include "doctor.h"
 #include "verdicts.h"
 
+#include "chat/devices.h"
 #include "chat/system.h"
 
 #include <errno.h>
@@ -71,9 +72,12 @@ static void put_devices(FILE *f) {
     pum_device_info all[16];
     int n = 0;
     fputs("\n## Devices of this machine\n", f);
-    if (pum_devices(all, 16, &n, NULL) != PUM_OK) return;
+    if (devices_list(all, 16, &n, NULL) != PUM_OK) return;
     for (int i = 0; i < n && i < 16; i++)
         fprintf(f, "%d: %s, %s %s%s\n", i, all[i].name, all[i].driver, all[i].driver_version, all[i].used ? ", the default" : "");
+    if (!pum_drivers_left_out()) return;
+    fputs("Drivers that are left out:\n", f);
+    put_text(f, pum_drivers_left_out());
 }
 
 static void put_all(FILE *f, const engine *e, const pum_device_info *d, const pum_device_report *r, bool full) {

@@ -62,6 +62,18 @@ static void set_device(ui *u, const news *n) {
     u->memory_free_bytes = n->memory_free_bytes;
 }
 
+/* A line for each driver. */
+static void tell_left_out(ui *u, const char *drivers) {
+    for (const char *at = drivers; *at;) {
+        char text[1024], driver[512], why[256];
+        size_t path = strcspn(at, "\t"), line = strcspn(at, "\n");
+        snprintf(driver, sizeof driver, "%.*s", (int)path, at);
+        snprintf(why, sizeof why, "%.*s", (int)(line - path - 1), at + path + 1);
+        ui_say(u, say_with(text, sizeof text, W_DRIVER_LEFT_OUT, driver, why, NULL));
+        at += line + (at[line] == '\n');
+    }
+}
+
 static void hear(ui *u, news *n) {
     reader_view read;
     switch (n->kind) {
@@ -94,6 +106,9 @@ static void hear(ui *u, news *n) {
         n->devices = NULL; // they are the sheet's now
         for (int i = 0; i < n->n_devices; i++)
             if (u->sheet_settings.devices[i].used) u->sheet_models.free_bytes = u->sheet_settings.devices[i].available_bytes;
+        break;
+    case NEWS_LEFT_OUT:
+        tell_left_out(u, n->text ? n->text : "");
         break;
     case NEWS_FAILED:
         u->loading = u->sends_later = false;

@@ -54,6 +54,7 @@ struct worker {
     int n_left_out;
     int64_t chat;     ///< of the last question
     bool device_gone; ///< the last question was not answered because of that
+    bool told;        ///< which drivers are left out
 };
 
 /* ---- turns */
@@ -178,7 +179,7 @@ static int list_devices(pum_device_info **devices) {
     pum_error err;
     int n = 0;
     *devices = calloc(MOST_DEVICES, sizeof **devices);
-    if (!*devices || pum_devices(*devices, MOST_DEVICES, &n, &err) != PUM_OK) return 0;
+    if (!*devices || devices_list(*devices, MOST_DEVICES, &n, &err) != PUM_OK) return 0;
     return n < MOST_DEVICES ? n : MOST_DEVICES;
 }
 
@@ -213,6 +214,8 @@ static pum_status open_device(worker *w, const char *which, const char *devices,
     const pum_device_params params = {
         .which = device_of(which, index), .devices = devices, .tune = true, .tune_progress = on_checking, .tune_user = w};
     pum_status status = devices_open(&params, device, err);
+    if (!w->told && pum_drivers_left_out()) tell(w, (news){.kind = NEWS_LEFT_OUT}, pum_drivers_left_out(), NULL);
+    w->told = true;
     if (status == PUM_OK) {
         devices_names(*device, names, sizeof names);
         mark(w, names);

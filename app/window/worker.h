@@ -17,6 +17,7 @@ typedef enum news_kind {
     NEWS_TEXT,     ///< a piece of the answer
     NEWS_DONE,     ///< of the answer
     NEWS_DEVICES,  ///< what there is, as asked for
+    NEWS_LEFT_OUT, ///< text: drivers that are left out, as pum_drivers_left_out
 } news_kind;
 
 typedef struct news {
@@ -26,11 +27,11 @@ typedef struct news {
     double tokens_per_s;
     int n_past, n_ctx;
     uint64_t memory_bytes, memory_free_bytes; ///< of a device: its own memory that the model takes, and what was free before
-    bool stopped, failed; ///< NEWS_DONE: by the person; there is no answer, or half of one
-    bool on_cpu, checked; ///< of a device: its driver runs on the CPU; its kernels were checked
-    int n_rebuilds;       ///< NEWS_DONE: how often the device was lost meanwhile
-    int n_left_out;       ///< the turns that are left out from now on, because the context is full; 0: none more than before
-    bool context_full;    ///< that is why the answer ends
+    bool stopped, failed;                     ///< NEWS_DONE: by the person; there is no answer, or half of one
+    bool on_cpu, checked;                     ///< of a device: its driver runs on the CPU; its kernels were checked
+    int n_rebuilds;                           ///< NEWS_DONE: how often the device was lost meanwhile
+    int n_left_out;    ///< the turns that are left out from now on, because the context is full; 0: none more than before
+    bool context_full; ///< that is why the answer ends
     char *text, *detail;
     pum_device_info *devices; ///< [n_devices]
     int n_devices;

@@ -2,6 +2,7 @@
  * with a point is written as the bits of a double in hex, which no locale changes; text is the rest of a line.
  *
  * asked                                          answered
+ * look MANIFEST                                  seen STATUS; MANIFEST: of the one driver to be loaded, or - for all
  * open INDEX FOLDER                              ready IDENTITY, or failed STATUS TEXT; FOLDER: of caches, or -
  * check OP SIZE VARIANT CASES REPEATS            done STATUS VERDICT RATIO US KL TEXT
  * time OP SIZE VARIANT ENOUGH                    the same

@@ -6,6 +6,7 @@
 #include "check/protocol.h"
 #include "check/runner.h"
 #include "check/tiny.h"
+#include "vk/drivers.h"
 #include "vk/pipeline_cache.h"
 
 #include <inttypes.h>
@@ -84,6 +85,15 @@ static const check_job *find_job(const server *s, const char *op, int size) {
     for (size_t i = 0; i < s->n_jobs; i++)
         if (strcmp(s->jobs[i].op, op) == 0 && (int)s->jobs[i].size == size) return &s->jobs[i];
     return NULL;
+}
+
+/* Loads drivers, before anything else has. Who asks needs no more of the answer than that there is one. */
+static void answer_look(server *s, const char *manifest) {
+    static pum_device_info infos[16];
+    pum_error error;
+    int n;
+    if (strcmp(manifest, "-") != 0 && !vk_drivers_use(manifest)) return;
+    say(s, "seen %d", (int)vk_devices(infos, 16, &n, &error));
 }
 
 /* OP SIZE VARIANT and two numbers or one. */
@@ -178,6 +188,7 @@ static bool obey(server *s, char *line) {
     char *words = line + strcspn(line, " ");
     if (*words) *words++ = 0;
     if (strcmp(line, "close") == 0) return false;
+    if (strcmp(line, "look") == 0) answer_look(s, words);
     if (strcmp(line, "open") == 0) answer_open(s, words);
     if (strcmp(line, "check") == 0) answer_variant(s, words, false);
     if (strcmp(line, "time") == 0) answer_variant(s, words, true);

@@ -1,0 +1,214 @@
+/* pum_drivers_check: drivers that would take the program with them are left out before it loads them. */
+#include "vk/drivers.h"
+#include "base/cache_file.h"
+#include "base/child.h"
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/log.h"
+#include "check/protocol.h"
+#include "vk/device.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum {
+    LOOK_MS = 250,
+    PATIENCE_MS = 2000, ///< with a process that was asked to end
+    MOST_BYTES = 65536, ///< of what is known about drivers
+    HOW_BYTES = 160,
+    DAY_S = 86400
+};
+
+/* As for kernels: so much time of the processor, and where that is not used, or not told, so much time. */
+static const double MOST_CPU_S = 10, MOST_S = 40;
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static bool checked;
+static pum_status outcome;
+static pum_error failure;
+static char *left_out; ///< "PATH\tWHY\n" of each, or NULL
+
+/* ---- looking */
+
+typedef enum verdict { LOADS, HARMS, NOT_SEEN } verdict;
+
+/* Waits for the answer. hangs: whether none was waited for any longer. */
+static verdict hear(child *c, bool *hangs) {
+    const char *line;
+    uint64_t begin = clock_now_ns();
+    for (;;) {
+        child_event event = child_read(c, LOOK_MS, &line);
+        if (event == CHILD_GONE) return HARMS;
+        if (event == CHILD_LINE && strncmp(line, "seen ", 5) == 0) return LOADS;
+        double s = (double)(clock_now_ns() - begin) * 1e-9;
+        *hangs = s >= MOST_S || child_cpu_s(c) >= MOST_CPU_S;
+        if (*hangs) return HARMS;
+    }
+}
+
+/* Loads a driver, or with "-" those that this process would load, in a process of its own. how [HOW_BYTES]: what it did. */
+static verdict look(const char *program, const char *driver, char *how) {
+    char question[CHILD_LINE_BYTES], end[64];
+    bool hangs = false;
+    child *c;
+    pum_error error;
+    if ((size_t)snprintf(question, sizeof question, "look %s", driver) >= sizeof question) return NOT_SEEN;
+    if (child_start(program, &c, &error) != PUM_OK) {
+        base_log(PUM_LOG_DEBUG, "drivers are loaded without a look at them first: %s", error.message);
+        return NOT_SEEN;
+    }
+    bool asked = child_send(c, question) && child_send(c, "close");
+    verdict seen = asked ? hear(c, &hangs) : HARMS;
+    child_end(&c, hangs ? 0 : PATIENCE_MS, end, sizeof end);
+    if (hangs)
+        snprintf(how, HOW_BYTES, "the program that loads it does not go on");
+    else
+        snprintf(how, HOW_BYTES, "it ends the program that loads it (%s)", end);
+    // A program of another build, or one that could not be run.
+    bool other = !hangs && (strcmp(end, "exit status 0") == 0 || strcmp(end, "exit status 127") == 0);
+    return seen == HARMS && other ? NOT_SEEN : seen;
+}
+
+/* ---- what is known */
+
+static bool append(char **text, const char *manifest, const char *how) {
+    size_t n = *text ? strlen(*text) : 0, more = strlen(manifest) + strlen(how) + 64;
+    char *grown = realloc(*text, n + more);
+    if (!grown) return false;
+    *text = grown;
+    snprintf(grown + n, more, "%s\t%s\n", manifest, how);
+    return true;
+}
+
+static bool is_left_out(const char *manifest) {
+    size_t n = strlen(manifest);
+    for (const char *at = left_out; at && *at; at = strchr(at, '\n') + 1)
+        if (strncmp(at, manifest, n) == 0 && at[n] == '\t') return true;
+    return false;
+}
+
+/* Which of them it is. */
+static pum_status find_culprits(const vk_drivers *drivers, const char *program, const char *how, pum_error *err) {
+    for (int i = 0; i < drivers->n; i++) {
+        char its[HOW_BYTES];
+        if (look(program, drivers->manifests[i], its) == HARMS && !append(&left_out, drivers->manifests[i], its))
+            return pum_fail_memory(err, "the list of drivers", MOST_BYTES);
+    }
+    if (left_out) return PUM_OK;
+    return pum_fail(
+        err, PUM_ERR_DEVICE,
+        "expected Vulkan drivers that can be loaded, got %d of which each can be, but not all of them at once: %s; update "
+        "them, or name one: VK_DRIVER_FILES=%s",
+        drivers->n, how, drivers->manifests[0]);
+}
+
+static void say_left_out(pum_log_level level) {
+    for (const char *at = left_out; at && *at;) {
+        size_t path = strcspn(at, "\t"), line = strcspn(at, "\n");
+        base_log(level, "the Vulkan driver of %.*s is left out: %.*s; update it or remove it", (int)path, at,
+                 (int)(line - path - 1), at + path + 1);
+        at += line + 1;
+    }
+}
+
+/* The loader of this process gets what is not left out. */
+static pum_status use_the_others(const vk_drivers *drivers, pum_error *err) {
+    size_t n_bytes = 1, n = 0;
+    for (int i = 0; i < drivers->n; i++) n_bytes += strlen(drivers->manifests[i]) + 1;
+    char *list = calloc(1, n_bytes);
+    if (!list) return pum_fail_memory(err, "the list of drivers", n_bytes);
+    for (int i = 0; i < drivers->n; i++)
+        if (!is_left_out(drivers->manifests[i]))
+            n += (size_t)snprintf(list + n, n_bytes - n, "%s%s", n ? ":" : "", drivers->manifests[i]);
+    bool any = n > 0, used = any && vk_drivers_use(list);
+    free(list);
+    if (used) return PUM_OK;
+    if (any) return pum_fail_memory(err, "the list of drivers", n_bytes);
+    const char *why = strchr(left_out, '\t') + 1;
+    return pum_fail(
+        err, PUM_ERR_DEVICE,
+        "expected a Vulkan driver that can be loaded, got %s: %.*s; update it, or install a driver that runs on the CPU "
+        "(Debian: mesa-vulkan-drivers)",
+        drivers->manifests[0], (int)strcspn(why, "\n"), why);
+}
+
+/* ---- keeping it */
+
+/* Whether a text is such a list: a file may be anything. */
+static bool is_list(const char *text) {
+    for (const char *at = text; *at;) {
+        size_t path = strcspn(at, "\t"), line = strcspn(at, "\n");
+        if (path == 0 || path >= line || !at[line]) return false;
+        at += line + 1;
+    }
+    return true;
+}
+
+/* A healthy set of drivers is known as long as it is the same; what is left out is looked at again after a day, since a driver
+ * can be mended without its manifest. Returns whether there is something to go by. */
+static bool recall(const char *path, const char *identity) {
+    void *bytes;
+    size_t n_bytes;
+    int n = 0;
+    int64_t when = 0, now = (int64_t)time(NULL);
+    if (!cache_file_read(path, identity, MOST_BYTES, &bytes, &n_bytes)) return false;
+    const char *text = bytes;
+    bool good = strlen(text) == n_bytes && sscanf(text, "%" SCNd64 "\n%n", &when, &n) == 1 && n > 0;
+    bool healthy = good && text[n] == 0, fresh = when <= now && now - when < DAY_S;
+    if (good && !healthy && fresh && is_list(text + n)) left_out = strdup(text + n);
+    free(bytes);
+    return healthy || left_out;
+}
+
+static void keep(const char *path, const char *identity, int64_t when) {
+    size_t n_bytes = (left_out ? strlen(left_out) : 0) + 32;
+    char *text = malloc(n_bytes);
+    if (text) {
+        int n = snprintf(text, n_bytes, "%" PRId64 "\n%s", when, left_out ? left_out : "");
+        cache_file_write(path, identity, text, (size_t)n);
+    }
+    free(text);
+}
+
+/* ---- all of it */
+
+static pum_status find_out(const vk_drivers *drivers, const char *program, pum_error *err) {
+    char how[HOW_BYTES];
+    if (look(program, "-", how) != HARMS) return PUM_OK;
+    return find_culprits(drivers, program, how, err);
+}
+
+static pum_status check(const char *folder, pum_error *err) {
+    vk_drivers drivers;
+    char program[CHILD_PATH_BYTES], path[FILES_MAX_PATH] = "", identity[256];
+    pum_status status = vk_drivers_find(&drivers, err);
+    if (status != PUM_OK || drivers.n == 0 || !child_find(CHECK_PROGRAM, program)) goto end;
+    snprintf(identity, sizeof identity, "drivers of pumice %s; %016" PRIx64, pum_version(), vk_drivers_hash(&drivers));
+    if (folder && (size_t)snprintf(path, sizeof path, "%s/drivers", folder) >= sizeof path) path[0] = 0;
+    bool known = path[0] && recall(path, identity);
+    if (!known) status = find_out(&drivers, program, err);
+    if (status == PUM_OK && left_out) status = use_the_others(&drivers, err);
+    if (status != PUM_OK) goto end;
+    say_left_out(known ? PUM_LOG_INFO : PUM_LOG_WARNING);
+    // Should they crash this process all the same, nothing is known to the next one, and it looks.
+    int64_t when = (int64_t)time(NULL);
+    int n;
+    files_remove(path);
+    if (vk_devices(NULL, 0, &n, NULL) == PUM_OK && path[0]) keep(path, identity, when);
+end:
+    vk_drivers_free(&drivers);
+    return status;
+}
+
+pum_status pum_drivers_check(const char *cache_folder, pum_error *err) {
+    pthread_mutex_lock(&lock);
+    if (!checked) outcome = check(cache_folder, &failure);
+    checked = true;
+    pum_status status = outcome;
+    pthread_mutex_unlock(&lock);
+    return status == PUM_OK ? PUM_OK : pum_fail(err, status, "%s", failure.message);
+}
+
+const char *pum_drivers_left_out(void) { return left_out; }

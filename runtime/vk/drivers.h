@@ -1,0 +1,26 @@
+/* The drivers that the Vulkan loader finds by files, their manifests. Where it finds them in another way, as under Windows and
+ * Android, there are none here. */
+#ifndef VK_DRIVERS_H
+#define VK_DRIVERS_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+typedef struct vk_drivers {
+    char **manifests; ///< [n], paths in order of their bytes
+    int n;
+} vk_drivers;
+
+/// Those that the loader would load now. To be freed with vk_drivers_free, whatever is returned. Errors: PUM_ERR_MEMORY.
+pum_status vk_drivers_find(vk_drivers *found, pum_error *err);
+void vk_drivers_free(vk_drivers *drivers);
+/// Another number as soon as one of the manifests is another file.
+uint64_t vk_drivers_hash(const vk_drivers *drivers);
+
+/// The loader of this process loads these alone, if it is told before the instance is made: sets environment variables, which no
+/// other thread may read meanwhile. manifests: paths with colons between. Returns whether that was possible.
+bool vk_drivers_use(const char *manifests);
+
+#endif

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# A driver that takes the program with it as soon as it is loaded, beside one that is right.
+#   test_bad_driver.sh PUMICE MANIFEST MODEL
+set -u
+tool=$1 manifest=$2 model=$3
+. "$(dirname "$0")/checks.sh"
+[ -r "$model" ] || skip "$model is not there"
+"$tool" devices 2>/dev/null | grep -q '^\*' || skip "no Vulkan device"
+make_folder
+export XDG_CACHE_HOME=$folder/cache
+cp "$manifest" "$folder/bad.json"
+if [ -n "${VK_DRIVER_FILES:-}" ]; then
+    drivers="$folder/bad.json:$VK_DRIVER_FILES"
+    beside() { VK_DRIVER_FILES=$drivers VK_ICD_FILENAMES=$drivers "$@"; }
+else
+    beside() { VK_ADD_DRIVER_FILES=$folder/bad.json "$@"; }
+fi
+# The harm is done to a process whose end is no news.
+ulimit -c 0
+
+# lists STATUS WORD…: the list of devices has the right driver, and the words.
+lists() {
+    beside "$tool" devices >"$folder/out" 2>"$folder/err" || fail "devices: expected exit status 0, got $?"
+    grep -q '^\*' "$folder/out" || fail "expected a device"
+    for word in "$@"; do expect "$word"; done
+}
+warns() { grep -qF "is left out" "$folder/err"; }
+
+for harm in "crash:it ends the program that loads it (signal 11, SIGSEGV)" "exit:it ends the program that loads it (exit status 3)" \
+    "hang:the program that loads it does not go on"; do
+    export PUMICE_BAD_DRIVER=${harm%%:*}
+    rm -rf "$XDG_CACHE_HOME"
+    lists "the driver of $folder/bad.json" "left out: ${harm#*:}"
+    warns || fail "$PUMICE_BAD_DRIVER: expected a warning"
+    lists "left out: ${harm#*:}"
+    warns && fail "$PUMICE_BAD_DRIVER: a warning again"
+done
+
+export PUMICE_BAD_DRIVER=crash
+rm -rf "$XDG_CACHE_HOME"
+"$tool" run -m "$model" -n 20 --temp 0 -p Once --no-tune >"$folder/right" 2>/dev/null || fail "run: expected exit status 0, got $?"
+beside "$tool" run -m "$model" -n 20 --temp 0 -p Once --no-tune >"$folder/out" 2>/dev/null || fail "run: expected exit status 0, got $?"
+cmp -s "$folder/right" "$folder/out" || fail "run: another text than without the bad driver"
+VK_DRIVER_FILES=$folder/bad.json VK_ICD_FILENAMES=$folder/bad.json refuses "expected a Vulkan driver that can be loaded" devices
+
+# What is mended is used again, as soon as its file is another.
+export PUMICE_BAD_DRIVER=none
+lists
+touch -d "1 hour ago" "$folder/bad.json"
+lists
+grep -qF "left out" "$folder/out" && fail "a driver that was mended: still left out"
+
+# One that was right and is no more takes one start with it at most.
+export PUMICE_BAD_DRIVER=crash
+(beside "$tool" devices >"$folder/out" 2>&1) 2>/dev/null && fail "expected the first start to end"
+lists "left out: it ends the program that loads it (signal 11, SIGSEGV)"
+echo "passed"
