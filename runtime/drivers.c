@@ -28,7 +28,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static bool checked;
 static pum_status outcome;
 static pum_error failure;
-static char *left_out; ///< "PATH\tWHY\n" of each, or NULL
+static char *left_out; ///< "WHAT\tWHY\n" of each, or NULL
+
+static const char DRIVER_OF[] = "the driver of ", ALL_LAYERS[] = "the set of implicit layers (vulkan/implicit_layer.d)";
 
 /* ---- looking */
 
@@ -49,12 +51,12 @@ static verdict hear(child *c, bool *hangs) {
 }
 
 /* Loads a driver, or with "-" those that this process would load, in a process of its own. how [HOW_BYTES]: what it did. */
-static verdict look(const char *program, const char *driver, char *how) {
+static verdict look(const char *program, const char *driver, bool layers, char *how) {
     char question[CHILD_LINE_BYTES], end[64];
     bool hangs = false;
     child *c;
     pum_error error;
-    if ((size_t)snprintf(question, sizeof question, "look %s", driver) >= sizeof question) return NOT_SEEN;
+    if ((size_t)snprintf(question, sizeof question, "look %d %s", layers, driver) >= sizeof question) return NOT_SEEN;
     if (child_start(program, &c, &error) != PUM_OK) {
         base_log(PUM_LOG_DEBUG, "drivers are loaded without a look at them first: %s", error.message);
         return NOT_SEEN;
@@ -73,65 +75,85 @@ static verdict look(const char *program, const char *driver, char *how) {
 
 /* ---- what is known */
 
-static bool append(char **text, const char *manifest, const char *how) {
-    size_t n = *text ? strlen(*text) : 0, more = strlen(manifest) + strlen(how) + 64;
-    char *grown = realloc(*text, n + more);
-    if (!grown) return false;
-    *text = grown;
-    snprintf(grown + n, more, "%s\t%s\n", manifest, how);
-    return true;
+static pum_status leave_out(const char *of, const char *what, const char *why, pum_error *err) {
+    size_t n = left_out ? strlen(left_out) : 0, more = strlen(of) + strlen(what) + strlen(why) + 8;
+    char *grown = realloc(left_out, n + more);
+    if (!grown) return pum_fail_memory(err, "the list of drivers", n + more);
+    left_out = grown;
+    snprintf(grown + n, more, "%s%s\t%s\n", of, what, why);
+    return PUM_OK;
 }
 
-static bool is_left_out(const char *manifest) {
-    size_t n = strlen(manifest);
+static bool is_left_out(const char *of, const char *what) {
+    size_t n_of = strlen(of), n = strlen(what);
     for (const char *at = left_out; at && *at; at = strchr(at, '\n') + 1)
-        if (strncmp(at, manifest, n) == 0 && at[n] == '\t') return true;
+        if (strncmp(at, of, n_of) == 0 && strncmp(at + n_of, what, n) == 0 && at[n_of + n] == '\t') return true;
     return false;
 }
 
+/* The drivers that are not left out, as the loader takes them: "" for none. To be freed; NULL without memory. */
+static char *list_others(const vk_drivers *drivers) {
+    size_t n_bytes = 1, n = 0;
+    for (int i = 0; i < drivers->n; i++) n_bytes += strlen(drivers->manifests[i]) + 1;
+    char *list = calloc(1, n_bytes);
+    for (int i = 0; list && i < drivers->n; i++)
+        if (!is_left_out(DRIVER_OF, drivers->manifests[i]))
+            n += (size_t)snprintf(list + n, n_bytes - n, "%s%s", n ? ":" : "", drivers->manifests[i]);
+    return list;
+}
+
+/* With layers every driver would look bad: they are looked at with what is left of the drivers. */
+static pum_status judge_layers(const char *program, const char *drivers, pum_error *err) {
+    char how[HOW_BYTES], ignored[HOW_BYTES];
+    if (look(program, drivers, true, how) != HARMS) return PUM_OK;
+    if (look(program, drivers, false, ignored) == LOADS) return leave_out("", ALL_LAYERS, how, err);
+    return pum_fail(err, PUM_ERR_DEVICE,
+                    "expected Vulkan drivers that can be loaded, got some of which each can be, but not all of them at once: %s; "
+                    "update them, or name one of them in VK_DRIVER_FILES",
+                    how);
+}
+
 /* Which of them it is. */
-static pum_status find_culprits(const vk_drivers *drivers, const char *program, const char *how, pum_error *err) {
-    for (int i = 0; i < drivers->n; i++) {
-        char its[HOW_BYTES];
-        if (look(program, drivers->manifests[i], its) == HARMS && !append(&left_out, drivers->manifests[i], its))
-            return pum_fail_memory(err, "the list of drivers", MOST_BYTES);
-    }
-    if (left_out) return PUM_OK;
-    return pum_fail(
-        err, PUM_ERR_DEVICE,
-        "expected Vulkan drivers that can be loaded, got %d of which each can be, but not all of them at once: %s; update "
-        "them, or name one: VK_DRIVER_FILES=%s",
-        drivers->n, how, drivers->manifests[0]);
+static pum_status find_culprits(const vk_drivers *drivers, const char *program, pum_error *err) {
+    pum_status status = PUM_OK;
+    char how[HOW_BYTES];
+    if (look(program, "-", false, how) != HARMS) return judge_layers(program, "-", err);
+    for (int i = 0; i < drivers->n && status == PUM_OK; i++)
+        if (look(program, drivers->manifests[i], false, how) == HARMS)
+            status = leave_out(DRIVER_OF, drivers->manifests[i], how, err);
+    char *others = list_others(drivers);
+    if (status == PUM_OK && others && others[0]) status = judge_layers(program, others, err);
+    free(others);
+    return status;
 }
 
 static void say_left_out(pum_log_level level) {
     for (const char *at = left_out; at && *at;) {
-        size_t path = strcspn(at, "\t"), line = strcspn(at, "\n");
-        base_log(level, "the Vulkan driver of %.*s is left out: %.*s; update it or remove it", (int)path, at,
-                 (int)(line - path - 1), at + path + 1);
+        size_t what = strcspn(at, "\t"), line = strcspn(at, "\n");
+        base_log(level, "Vulkan: %.*s is left out: %.*s; update it or remove it", (int)what, at, (int)(line - what - 1),
+                 at + what + 1);
         at += line + 1;
     }
 }
 
 /* The loader of this process gets what is not left out. */
 static pum_status use_the_others(const vk_drivers *drivers, pum_error *err) {
-    size_t n_bytes = 1, n = 0;
-    for (int i = 0; i < drivers->n; i++) n_bytes += strlen(drivers->manifests[i]) + 1;
-    char *list = calloc(1, n_bytes);
-    if (!list) return pum_fail_memory(err, "the list of drivers", n_bytes);
-    for (int i = 0; i < drivers->n; i++)
-        if (!is_left_out(drivers->manifests[i]))
-            n += (size_t)snprintf(list + n, n_bytes - n, "%s%s", n ? ":" : "", drivers->manifests[i]);
-    bool any = n > 0, used = any && vk_drivers_use(list);
-    free(list);
-    if (used) return PUM_OK;
-    if (any) return pum_fail_memory(err, "the list of drivers", n_bytes);
+    char *others = list_others(drivers);
+    if (!others) return pum_fail_memory(err, "the list of drivers", MOST_BYTES);
+    pum_status status = PUM_OK;
     const char *why = strchr(left_out, '\t') + 1;
-    return pum_fail(
-        err, PUM_ERR_DEVICE,
-        "expected a Vulkan driver that can be loaded, got %s: %.*s; update it, or install a driver that runs on the CPU "
-        "(Debian: mesa-vulkan-drivers)",
-        drivers->manifests[0], (int)strcspn(why, "\n"), why);
+    if (!others[0])
+        status =
+            pum_fail(err, PUM_ERR_DEVICE,
+                     "expected a Vulkan driver that can be loaded, got %s: %.*s; update it, or install a driver that runs on "
+                     "the CPU (Debian: mesa-vulkan-drivers)",
+                     drivers->manifests[0], (int)strcspn(why, "\n"), why);
+    else if (is_left_out("", ALL_LAYERS) && !vk_drivers_without_layers())
+        status = pum_fail(err, PUM_ERR_DEVICE, "VK_LOADER_LAYERS_DISABLE: expected a shorter list, to add ~implicit~ to it");
+    else if (strncmp(left_out, DRIVER_OF, strlen(DRIVER_OF)) == 0 && !vk_drivers_use(others))
+        status = pum_fail_memory(err, "the list of drivers", strlen(others));
+    free(others);
+    return status;
 }
 
 /* ---- keeping it */
@@ -147,18 +169,20 @@ static bool is_list(const char *text) {
 }
 
 /* A healthy set of drivers is known as long as it is the same; what is left out is looked at again after a day, since a driver
- * can be mended without its manifest. Returns whether there is something to go by. */
-static bool recall(const char *path, const char *identity) {
+ * can be mended without its manifest. *when: they were looked at, unchanged where there is nothing to go by. Returns whether
+ * there is. */
+static bool recall(const char *path, const char *identity, int64_t *when) {
     void *bytes;
     size_t n_bytes;
     int n = 0;
-    int64_t when = 0, now = (int64_t)time(NULL);
+    int64_t looked = 0, now = (int64_t)time(NULL);
     if (!cache_file_read(path, identity, MOST_BYTES, &bytes, &n_bytes)) return false;
     const char *text = bytes;
-    bool good = strlen(text) == n_bytes && sscanf(text, "%" SCNd64 "\n%n", &when, &n) == 1 && n > 0;
-    bool healthy = good && text[n] == 0, fresh = when <= now && now - when < DAY_S;
+    bool good = strlen(text) == n_bytes && sscanf(text, "%" SCNd64 "\n%n", &looked, &n) == 1 && n > 0;
+    bool healthy = good && text[n] == 0, fresh = looked <= now && now - looked < DAY_S;
     if (good && !healthy && fresh && is_list(text + n)) left_out = strdup(text + n);
     free(bytes);
+    if (healthy || left_out) *when = looked;
     return healthy || left_out;
 }
 
@@ -176,8 +200,8 @@ static void keep(const char *path, const char *identity, int64_t when) {
 
 static pum_status find_out(const vk_drivers *drivers, const char *program, pum_error *err) {
     char how[HOW_BYTES];
-    if (look(program, "-", how) != HARMS) return PUM_OK;
-    return find_culprits(drivers, program, how, err);
+    if (look(program, "-", true, how) != HARMS) return PUM_OK;
+    return find_culprits(drivers, program, err);
 }
 
 static pum_status check(const char *folder, pum_error *err) {
@@ -185,15 +209,15 @@ static pum_status check(const char *folder, pum_error *err) {
     char program[CHILD_PATH_BYTES], path[FILES_MAX_PATH] = "", identity[256];
     pum_status status = vk_drivers_find(&drivers, err);
     if (status != PUM_OK || drivers.n == 0 || !child_find(CHECK_PROGRAM, program)) goto end;
-    snprintf(identity, sizeof identity, "drivers of pumice %s; %016" PRIx64, pum_version(), vk_drivers_hash(&drivers));
+    snprintf(identity, sizeof identity, "drivers of pumice %s; %016" PRIx64, pum_version(), drivers.hash);
     if (folder && (size_t)snprintf(path, sizeof path, "%s/drivers", folder) >= sizeof path) path[0] = 0;
-    bool known = path[0] && recall(path, identity);
+    int64_t when = (int64_t)time(NULL);
+    bool known = path[0] && recall(path, identity, &when);
     if (!known) status = find_out(&drivers, program, err);
     if (status == PUM_OK && left_out) status = use_the_others(&drivers, err);
     if (status != PUM_OK) goto end;
     say_left_out(known ? PUM_LOG_INFO : PUM_LOG_WARNING);
     // Should they crash this process all the same, nothing is known to the next one, and it looks.
-    int64_t when = (int64_t)time(NULL);
     int n;
     files_remove(path);
     if (vk_devices(NULL, 0, &n, NULL) == PUM_OK && path[0]) keep(path, identity, when);

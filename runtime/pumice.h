@@ -122,14 +122,15 @@ typedef struct pum_device_info {
 } pum_device_info;
 
 /// Leaves out the Vulkan drivers that would end or hang this program as soon as it loads them: a process of its own loads them
-/// first. To be called once, before all else that has to do with devices, while no other thread uses environment variables:
-/// where a driver is left out, VK_DRIVER_FILES and VK_ICD_FILENAMES are set to the others. Later calls return what the first one
-/// did. Where drivers are not found by files (Windows, Android) it does nothing.
-/// cache_folder  where it is kept what is known about these drivers, so that they are not loaded twice the next time; see
+/// first. Layers that do so and are loaded into every program are left out too. To be called once, before all else that has to do
+/// with devices, while no other thread uses environment variables: where a driver is left out, VK_DRIVER_FILES and
+/// VK_ICD_FILENAMES are set to the others. Later calls return what the first one did. Where drivers are not found by files
+/// (Windows, Android) it does nothing. cache_folder  where it is kept what is known about these drivers, so that they are not
+/// loaded twice the next time; see
 ///               pum_device_params
 /// Errors: PUM_ERR_DEVICE where no driver is left; PUM_ERR_MEMORY. Everything else may be tried all the same.
 PUM_API pum_status pum_drivers_check(const char *cache_folder, pum_error *err);
-/// What it has left out: a line for each driver, its file and why, with a tab between; NULL: nothing. The library's.
+/// What it has left out: a line for each, what ("the driver of FILE") and why, with a tab between; NULL: nothing. The library's.
 PUM_API const char *pum_drivers_left_out(void);
 
 /// Lists the Vulkan devices of this machine, usable or not, in the order of their index.

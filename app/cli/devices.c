@@ -60,11 +60,11 @@ static bool mark_used(const options *o, pum_device_info *devices, int n) {
     return true;
 }
 
-/* Drivers that are not even loaded. */
+/* What is not even loaded. */
 static void print_left_out(void) {
     for (const char *at = pum_drivers_left_out(); at && *at;) {
-        int path = (int)strcspn(at, "\t"), line = (int)strcspn(at, "\n");
-        printf("     the driver of %.*s\n     left out: %.*s\n", path, at, line - path - 1, at + path + 1);
+        int what = (int)strcspn(at, "\t"), line = (int)strcspn(at, "\n");
+        printf("     %.*s\n     left out: %.*s\n", what, at, line - what - 1, at + what + 1);
         at += line + (at[line] == '\n');
     }
 }

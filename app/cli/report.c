@@ -76,7 +76,7 @@ static void put_devices(FILE *f) {
     for (int i = 0; i < n && i < 16; i++)
         fprintf(f, "%d: %s, %s %s%s\n", i, all[i].name, all[i].driver, all[i].driver_version, all[i].used ? ", the default" : "");
     if (!pum_drivers_left_out()) return;
-    fputs("Drivers that are left out:\n", f);
+    fputs("Left out:\n", f);
     put_text(f, pum_drivers_left_out());
 }
 

@@ -65,11 +65,11 @@ static void set_device(ui *u, const news *n) {
 /* A line for each driver. */
 static void tell_left_out(ui *u, const char *drivers) {
     for (const char *at = drivers; *at;) {
-        char text[1024], driver[512], why[256];
-        size_t path = strcspn(at, "\t"), line = strcspn(at, "\n");
-        snprintf(driver, sizeof driver, "%.*s", (int)path, at);
-        snprintf(why, sizeof why, "%.*s", (int)(line - path - 1), at + path + 1);
-        ui_say(u, say_with(text, sizeof text, W_DRIVER_LEFT_OUT, driver, why, NULL));
+        char text[1024], what[512], why[256];
+        size_t n = strcspn(at, "\t"), line = strcspn(at, "\n");
+        snprintf(what, sizeof what, "%.*s", (int)n, at);
+        snprintf(why, sizeof why, "%.*s", (int)(line - n - 1), at + n + 1);
+        ui_say(u, say_with(text, sizeof text, W_DRIVER_LEFT_OUT, what, why, NULL));
         at += line + (at[line] == '\n');
     }
 }

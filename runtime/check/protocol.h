@@ -2,7 +2,8 @@
  * with a point is written as the bits of a double in hex, which no locale changes; text is the rest of a line.
  *
  * asked                                          answered
- * look MANIFEST                                  seen STATUS; MANIFEST: of the one driver to be loaded, or - for all
+ * look LAYERS MANIFEST                           seen STATUS; MANIFEST: of the one driver to be loaded, or - for all; LAYERS: 0
+ *                                                for none of the implicit ones, or 1
  * open INDEX FOLDER                              ready IDENTITY, or failed STATUS TEXT; FOLDER: of caches, or -
  * check OP SIZE VARIANT CASES REPEATS            done STATUS VERDICT RATIO US KL TEXT
  * time OP SIZE VARIANT ENOUGH                    the same

@@ -88,11 +88,13 @@ static const check_job *find_job(const server *s, const char *op, int size) {
 }
 
 /* Loads drivers, before anything else has. Who asks needs no more of the answer than that there is one. */
-static void answer_look(server *s, const char *manifest) {
+static void answer_look(server *s, const char *words) {
     static pum_device_info infos[16];
     pum_error error;
+    int64_t layers;
     int n;
-    if (strcmp(manifest, "-") != 0 && !vk_drivers_use(manifest)) return;
+    if (!words_int(&words, 0, 1, &layers)) return;
+    if ((layers == 0 && !vk_drivers_without_layers()) || (strcmp(words, "-") != 0 && !vk_drivers_use(words))) return;
     say(s, "seen %d", (int)vk_devices(infos, 16, &n, &error));
 }
 

@@ -60,32 +60,48 @@ static bool add_list(vk_drivers *d, const char *list, const char *inside) {
     return good;
 }
 
-/* Where the loader's documentation says that it looks. */
-static bool find(vk_drivers *d) {
-    static const char inside[] = "/vulkan/icd.d", at_home[] = "/.config/vulkan/icd.d", of_user[] = "/.local/share/vulkan/icd.d";
-    const char *only = variable("VK_DRIVER_FILES", variable("VK_ICD_FILENAMES", NULL)), *home = variable("HOME", NULL);
-    if (only) return add_list(d, only, "");
-    const char *config = variable("XDG_CONFIG_HOME", NULL), *data = variable("XDG_DATA_HOME", NULL);
-    return add_list(d, variable("VK_ADD_DRIVER_FILES", ""), "") &&
-           add_list(d,
-                    config ? config
-                    : home ? home
-                           : "",
-                    config ? inside : at_home) &&
+/* Where the loader's documentation says that it looks. folder: icd.d or implicit_layer.d. */
+static bool find(vk_drivers *d, const char *folder) {
+    char inside[64], at_home[64], of_user[64];
+    const char *home = variable("HOME", ""), *config = variable("XDG_CONFIG_HOME", NULL), *data = variable("XDG_DATA_HOME", NULL);
+    snprintf(inside, sizeof inside, "/vulkan/%s", folder);
+    snprintf(at_home, sizeof at_home, "/.config/vulkan/%s", folder);
+    snprintf(of_user, sizeof of_user, "/.local/share/vulkan/%s", folder);
+    return add_list(d, config ? config : home, config ? inside : at_home) &&
            add_list(d, variable("XDG_CONFIG_DIRS", "/etc/xdg"), inside) && add_list(d, "/usr/local/etc:/etc", inside) &&
-           add_list(d,
-                    data   ? data
-                    : home ? home
-                           : "",
-                    data ? inside : of_user) &&
+           add_list(d, data ? data : home, data ? inside : of_user) &&
            add_list(d, variable("XDG_DATA_DIRS", "/usr/local/share:/usr/share"), inside);
 }
 
+static bool find_drivers(vk_drivers *d) {
+    const char *only = variable("VK_DRIVER_FILES", variable("VK_ICD_FILENAMES", NULL));
+    return only ? add_list(d, only, "") : add_list(d, variable("VK_ADD_DRIVER_FILES", ""), "") && find(d, "icd.d");
+}
+
+static void sort(vk_drivers *d) {
+    if (d->n > 1) qsort(d->manifests, (size_t)d->n, sizeof *d->manifests, by_bytes);
+}
+
+static uint64_t hash_files(uint64_t hash, const vk_drivers *d) {
+    for (int i = 0; i < d->n; i++) {
+        struct stat s;
+        const char *path = d->manifests[i];
+        if (stat(path, &s) != 0) memset(&s, 0, sizeof s);
+        int64_t file[] = {(int64_t)s.st_size, (int64_t)s.st_mtime, (int64_t)s.st_ino};
+        hash = cache_file_hash(cache_file_hash(hash, path, strlen(path) + 1), file, sizeof file);
+    }
+    return hash;
+}
+
 pum_status vk_drivers_find(vk_drivers *found, pum_error *err) {
+    vk_drivers layers = {0};
     *found = (vk_drivers){0};
-    if (!find(found)) return pum_fail_memory(err, "the list of drivers", ((size_t)found->n + 1) * sizeof *found->manifests);
-    if (found->n > 1) qsort(found->manifests, (size_t)found->n, sizeof *found->manifests, by_bytes);
-    return PUM_OK;
+    bool good = find_drivers(found) && find(&layers, "implicit_layer.d");
+    sort(found);
+    sort(&layers);
+    found->hash = hash_files(hash_files(0, found), &layers);
+    vk_drivers_free(&layers);
+    return good ? PUM_OK : pum_fail_memory(err, "the list of drivers", ((size_t)found->n + 1) * sizeof *found->manifests);
 }
 
 void vk_drivers_free(vk_drivers *drivers) {
@@ -94,19 +110,14 @@ void vk_drivers_free(vk_drivers *drivers) {
     *drivers = (vk_drivers){0};
 }
 
-uint64_t vk_drivers_hash(const vk_drivers *drivers) {
-    uint64_t hash = 0;
-    for (int i = 0; i < drivers->n; i++) {
-        struct stat s;
-        const char *path = drivers->manifests[i];
-        if (stat(path, &s) != 0) memset(&s, 0, sizeof s);
-        int64_t file[] = {(int64_t)s.st_size, (int64_t)s.st_mtime, (int64_t)s.st_ino};
-        hash = cache_file_hash(cache_file_hash(hash, path, strlen(path) + 1), file, sizeof file);
-    }
-    return hash;
-}
-
 bool vk_drivers_use(const char *manifests) {
     // Loaders before 1.3.207 know the second alone.
     return setenv("VK_DRIVER_FILES", manifests, 1) == 0 && setenv("VK_ICD_FILENAMES", manifests, 1) == 0;
+}
+
+bool vk_drivers_without_layers(void) {
+    const char *before = variable("VK_LOADER_LAYERS_DISABLE", NULL);
+    char list[1024];
+    int n = snprintf(list, sizeof list, "%s%s~implicit~", before ? before : "", before ? "," : "");
+    return (size_t)n < sizeof list && setenv("VK_LOADER_LAYERS_DISABLE", list, 1) == 0;
 }

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# A driver that takes the program with it as soon as it is loaded, beside one that is right.
-#   test_bad_driver.sh PUMICE MANIFEST MODEL
+# A driver that takes the program with it as soon as it is loaded, beside one that is right; and a layer that does.
+#   test_bad_driver.sh PUMICE FOLDER MODEL            FOLDER has bad_driver.json and bad_layer.json
 set -u
-tool=$1 manifest=$2 model=$3
+tool=$1 bad=$2 model=$3
 . "$(dirname "$0")/checks.sh"
 [ -r "$model" ] || skip "$model is not there"
 "$tool" devices 2>/dev/null | grep -q '^\*' || skip "no Vulkan device"
 make_folder
 export XDG_CACHE_HOME=$folder/cache
-cp "$manifest" "$folder/bad.json"
+cp "$bad/bad_driver.json" "$folder/bad.json"
 if [ -n "${VK_DRIVER_FILES:-}" ]; then
     drivers="$folder/bad.json:$VK_DRIVER_FILES"
     beside() { VK_DRIVER_FILES=$drivers VK_ICD_FILENAMES=$drivers "$@"; }
@@ -54,4 +54,15 @@ grep -qF "left out" "$folder/out" && fail "a driver that was mended: still left 
 export PUMICE_BAD_DRIVER=crash
 (beside "$tool" devices >"$folder/out" 2>&1) 2>/dev/null && fail "expected the first start to end"
 lists "left out: it ends the program that loads it (signal 11, SIGSEGV)"
+
+# With a layer nobody but it is blamed; with both, both.
+mkdir -p "$folder/data/vulkan/implicit_layer.d"
+cp "$bad/bad_layer.json" "$folder/data/vulkan/implicit_layer.d"
+export XDG_DATA_HOME=$folder/data PUMICE_BAD_LAYER=exit PUMICE_BAD_DRIVER=none
+lists "implicit layers" "left out: it ends the program that loads it (exit status 3)"
+grep -qF "the driver of" "$folder/out" && fail "a layer: a driver was blamed"
+lists "implicit layers"
+export PUMICE_BAD_DRIVER=crash
+touch -d "2 hours ago" "$folder/bad.json"
+lists "implicit layers" "exit status 3" "the driver of $folder/bad.json" "SIGSEGV"
 echo "passed"

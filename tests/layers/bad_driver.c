@@ -1,12 +1,21 @@
-/* A Vulkan driver that does harm as soon as the loader asks it for anything: PUMICE_BAD_DRIVER says which. Otherwise it offers
- * nothing, and the loader does without it. */
+/* A Vulkan driver and a layer that do harm as soon as the loader asks them for anything: PUMICE_BAD_DRIVER and PUMICE_BAD_LAYER
+ * say which. Otherwise they offer nothing, and the loader does without them. */
 #include <signal.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-__attribute__((visibility("default"))) int vk_icdNegotiateLoaderICDInterfaceVersion(uint32_t *version);
-__attribute__((visibility("default"))) void *vk_icdGetInstanceProcAddr(void *instance, const char *name);
+#define OFFERED __attribute__((visibility("default")))
+OFFERED int vk_icdNegotiateLoaderICDInterfaceVersion(uint32_t *version);
+OFFERED void *vk_icdGetInstanceProcAddr(void *instance, const char *name);
+OFFERED int vkNegotiateLoaderLayerInterfaceVersion(void *versions);
+
+static void do_harm(const char *which) {
+    const char *harm = getenv(which);
+    if (harm && strcmp(harm, "crash") == 0) raise(SIGSEGV);
+    if (harm && strcmp(harm, "exit") == 0) _Exit(3);
+    while (harm && strcmp(harm, "hang") == 0) continue;
+}
 
 int vk_icdNegotiateLoaderICDInterfaceVersion(uint32_t *version) {
     if (*version > 5) *version = 5;
@@ -14,11 +23,14 @@ int vk_icdNegotiateLoaderICDInterfaceVersion(uint32_t *version) {
 }
 
 void *vk_icdGetInstanceProcAddr(void *instance, const char *name) {
-    const char *harm = getenv("PUMICE_BAD_DRIVER");
     (void)instance;
     (void)name;
-    if (harm && strcmp(harm, "crash") == 0) raise(SIGSEGV);
-    if (harm && strcmp(harm, "exit") == 0) _Exit(3);
-    while (harm && strcmp(harm, "hang") == 0) continue;
+    do_harm("PUMICE_BAD_DRIVER");
     return NULL;
+}
+
+int vkNegotiateLoaderLayerInterfaceVersion(void *versions) {
+    (void)versions;
+    do_harm("PUMICE_BAD_LAYER");
+    return -3; // VK_ERROR_INITIALIZATION_FAILED
 }
