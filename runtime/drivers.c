@@ -50,6 +50,15 @@ static verdict hear(child *c, bool *hangs) {
     }
 }
 
+/* Whether such an end is no driver's work: the program is of another build or cannot be run, or somebody wanted it to end. */
+static bool is_of_others(const char *end) {
+    static const char *const ends[] = {"exit status 0", "exit status 127",   "signal 1",
+                                       "signal 2",      "signal 9, SIGKILL", "signal 15, SIGTERM"};
+    for (size_t i = 0; i < sizeof ends / sizeof *ends; i++)
+        if (strcmp(end, ends[i]) == 0) return true;
+    return false;
+}
+
 /* Loads a driver, or with "-" those that this process would load, in a process of its own. how [HOW_BYTES]: what it did. */
 static verdict look(const char *program, const char *driver, bool layers, char *how) {
     char question[CHILD_LINE_BYTES], end[64];
@@ -68,9 +77,7 @@ static verdict look(const char *program, const char *driver, bool layers, char *
         snprintf(how, HOW_BYTES, "the program that loads it does not go on");
     else
         snprintf(how, HOW_BYTES, "it ends the program that loads it (%s)", end);
-    // A program of another build, or one that could not be run.
-    bool other = !hangs && (strcmp(end, "exit status 0") == 0 || strcmp(end, "exit status 127") == 0);
-    return seen == HARMS && other ? NOT_SEEN : seen;
+    return seen == HARMS && !hangs && is_of_others(end) ? NOT_SEEN : seen;
 }
 
 /* ---- what is known */

@@ -140,7 +140,8 @@ PUM_API pum_status pum_devices(pum_device_info *infos, int capacity, int *n_devi
 
 /// Opens a device.
 /// which    an index ("0"), a part of the name (any case), or NULL: the fastest that is not a CPU driver, else the CPU driver.
-/// Errors: PUM_ERR_NO_VULKAN, PUM_ERR_NO_DEVICE (the message lists what there is), PUM_ERR_DEVICE.
+/// Errors: PUM_ERR_NO_VULKAN, PUM_ERR_NO_DEVICE (the message lists what there is), PUM_ERR_DEVICE. All drivers that are installed
+/// are loaded into this process: see pum_drivers_check.
 PUM_API pum_status pum_device_open(const char *which, pum_device **device, pum_error *err);
 
 /// Where a library cannot start programs (Android): a process of the host program's in which kernels are checked, so that a crash

@@ -36,6 +36,12 @@ for harm in "crash:it ends the program that loads it (signal 11, SIGSEGV)" "exit
     warns && fail "$PUMICE_BAD_DRIVER: a warning again"
 done
 
+# Somebody else's doing, as that of a system without memory, is nothing to keep.
+export PUMICE_BAD_DRIVER=killed
+rm -rf "$XDG_CACHE_HOME"
+beside "$tool" devices >"$folder/out" 2>"$folder/err"
+grep -rqF "left out" "$folder/out" "$folder/err" "$XDG_CACHE_HOME" && fail "a driver was blamed for what others did"
+
 export PUMICE_BAD_DRIVER=crash
 rm -rf "$XDG_CACHE_HOME"
 "$tool" run -m "$model" -n 20 --temp 0 -p Once --no-tune >"$folder/right" 2>/dev/null || fail "run: expected exit status 0, got $?"

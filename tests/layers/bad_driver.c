@@ -13,6 +13,7 @@ OFFERED int vkNegotiateLoaderLayerInterfaceVersion(void *versions);
 static void do_harm(const char *which) {
     const char *harm = getenv(which);
     if (harm && strcmp(harm, "crash") == 0) raise(SIGSEGV);
+    if (harm && strcmp(harm, "killed") == 0) raise(SIGKILL);
     if (harm && strcmp(harm, "exit") == 0) _Exit(3);
     while (harm && strcmp(harm, "hang") == 0) continue;
 }
