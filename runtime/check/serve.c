@@ -87,15 +87,23 @@ static const check_job *find_job(const server *s, const char *op, int size) {
     return NULL;
 }
 
-/* Loads drivers, before anything else has. Who asks needs no more of the answer than that there is one. */
+/* Loads drivers, before anything else has, and opens each device. Who asks needs no more of the answer than that there is one. */
 static void answer_look(server *s, const char *words) {
-    static pum_device_info infos[16];
+    enum { MOST = 16 };
+    static pum_device_info infos[MOST];
     pum_error error;
     int64_t layers;
     int n;
     if (!words_int(&words, 0, 1, &layers)) return;
     if ((layers == 0 && !vk_drivers_without_layers()) || (strcmp(words, "-") != 0 && !vk_drivers_use(words))) return;
-    say(s, "seen %d", (int)vk_devices(infos, 16, &n, &error));
+    pum_status status = vk_devices(infos, MOST, &n, &error);
+    for (int i = 0; i < n && status == PUM_OK; i++) {
+        char index[12];
+        vk_device *device;
+        snprintf(index, sizeof index, "%d", i);
+        if (vk_device_open(index, &device, &error) == PUM_OK) vk_device_close(&device);
+    }
+    say(s, "seen %d", (int)status);
 }
 
 /* OP SIZE VARIANT and two numbers or one. */

@@ -49,6 +49,11 @@ beside "$tool" run -m "$model" -n 20 --temp 0 -p Once --no-tune >"$folder/out" 2
 cmp -s "$folder/right" "$folder/out" || fail "run: another text than without the bad driver"
 VK_DRIVER_FILES=$folder/bad.json VK_ICD_FILENAMES=$folder/bad.json refuses "expected a Vulkan driver that can be loaded" devices
 
+# One that can be loaded and not used.
+rm -rf "$XDG_CACHE_HOME"
+VK_LAYER_PATH=$bad/../layers VK_INSTANCE_LAYERS=VK_LAYER_PUMICE_test PUMICE_LAYER=die "$tool" devices >"$folder/out" 2>&1
+expect "it ends the program that loads it (signal 11, SIGSEGV)"
+
 # What is mended is used again, as soon as its file is another.
 export PUMICE_BAD_DRIVER=none
 lists

@@ -6,6 +6,7 @@
  *   bar       a GPU with memory of its own that the host sees all of, beside what it does not see of the same
  *   priority  queues of low priority, under VK_KHR_global_priority
  *   forbid    the same, but no program may have one
+ *   die       making a device ends the process
  *   heap=N    N bytes of device memory
  *   hostheap=N  with discrete: N bytes of the host's memory that the device reads; else as much as of its own
  *   deny=N    the N-th allocation of device memory finds none
@@ -24,6 +25,7 @@
 #include "layer.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -45,6 +47,7 @@ void layer_read_config(const char *words) {
         if (strncmp(words, "floor", n) == 0) config.floor = true;
         if (strncmp(words, "discrete", n) == 0) config.discrete = true;
         if (strncmp(words, "bar", n) == 0) config.discrete = config.bar = true;
+        if (strncmp(words, "die", n) == 0) config.die = true;
         if (strncmp(words, "priority", n) == 0) config.priority = true;
         if (strncmp(words, "forbid", n) == 0) config.priority = config.forbid = true;
         for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
@@ -303,6 +306,7 @@ static VkResult VKAPI_CALL layer_CreateDevice(VkPhysicalDevice physical, const V
     PFN_vkGetInstanceProcAddr instance_proc = link->u.pLayerInfo->pfnNextGetInstanceProcAddr;
     PFN_vkGetDeviceProcAddr device_proc = link->u.pLayerInfo->pfnNextGetDeviceProcAddr;
     link->u.pLayerInfo = link->u.pLayerInfo->pNext;
+    if (config.die) raise(SIGSEGV);
     PFN_vkCreateDevice create = (PFN_vkCreateDevice)instance_proc(the_instance, "vkCreateDevice");
     VkResult result = device_has_vanished() ? VK_ERROR_INITIALIZATION_FAILED : fault_at(NULL, "CreateDevice", MAY_ALL);
     if (result == VK_SUCCESS)

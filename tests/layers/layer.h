@@ -13,8 +13,9 @@
 
 /// The words of PUMICE_LAYER; see layer.c.
 typedef struct layer_config {
-    bool floor, discrete, bar;                        ///< bar: discrete too
-    bool priority, forbid;                            ///< forbid: priority too
+    bool floor, discrete, bar; ///< bar: discrete too
+    bool priority, forbid;     ///< forbid: priority too
+    bool die;
     uint64_t heap, host_heap, deny, lose, drop, hang; ///< 0: off
     uint64_t host, device, lost, vanish, absent;
 } layer_config;
