@@ -131,7 +131,9 @@ static pum_status find_culprits(const vk_drivers *drivers, const char *program, 
     char *others = list_others(drivers);
     if (status == PUM_OK && others && others[0]) status = judge_layers(program, others, err);
     free(others);
-    return status;
+    if (status != PUM_OK || left_out) return status;
+    return pum_fail(err, PUM_ERR_DEVICE, "expected Vulkan drivers that can be loaded, got some that cannot: %s; update them",
+                    how);
 }
 
 static void say_left_out(pum_log_level level) {
@@ -149,7 +151,7 @@ static pum_status use_the_others(const vk_drivers *drivers, pum_error *err) {
     if (!others) return pum_fail_memory(err, "the list of drivers", MOST_BYTES);
     pum_status status = PUM_OK;
     const char *why = strchr(left_out, '\t') + 1;
-    if (!others[0])
+    if (!others[0] && !drivers->unlisted)
         status =
             pum_fail(err, PUM_ERR_DEVICE,
                      "expected a Vulkan driver that can be loaded, got %s: %.*s; update it, or install a driver that runs on "
@@ -215,7 +217,7 @@ static pum_status check(const char *folder, pum_error *err) {
     vk_drivers drivers;
     char program[CHILD_PATH_BYTES], path[FILES_MAX_PATH] = "", identity[256];
     pum_status status = vk_drivers_find(&drivers, err);
-    if (status != PUM_OK || drivers.n == 0 || !child_find(CHECK_PROGRAM, program)) goto end;
+    if (status != PUM_OK || (drivers.n == 0 && !drivers.unlisted) || !child_find(CHECK_PROGRAM, program)) goto end;
     snprintf(identity, sizeof identity, "drivers of pumice %s; %016" PRIx64, pum_version(), drivers.hash);
     if (folder && (size_t)snprintf(path, sizeof path, "%s/drivers", folder) >= sizeof path) path[0] = 0;
     int64_t when = (int64_t)time(NULL);

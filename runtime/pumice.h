@@ -124,10 +124,9 @@ typedef struct pum_device_info {
 /// Leaves out the Vulkan drivers that would end or hang this program as soon as it loads them: a process of its own loads them
 /// first. Layers that do so and are loaded into every program are left out too. To be called once, before all else that has to do
 /// with devices, while no other thread uses environment variables: where a driver is left out, VK_DRIVER_FILES and
-/// VK_ICD_FILENAMES are set to the others. Later calls return what the first one did. Where drivers are not found by files
-/// (Windows, Android) it does nothing. cache_folder  where it is kept what is known about these drivers, so that they are not
-/// loaded twice the next time; see
-///               pum_device_params
+/// VK_ICD_FILENAMES are set to the others, VK_LOADER_LAYERS_DISABLE for layers. Later calls return what the first one did. Under
+/// Windows only layers can be left out; on Android nothing is looked at.
+/// cache_folder  where it is kept what is known about these drivers, so that they are not loaded twice the next time; or NULL
 /// Errors: PUM_ERR_DEVICE where no driver is left; PUM_ERR_MEMORY. Everything else may be tried all the same.
 PUM_API pum_status pum_drivers_check(const char *cache_folder, pum_error *err);
 /// What it has left out: a line for each, what ("the driver of FILE") and why, with a tab between; NULL: nothing. The library's.

@@ -1,5 +1,4 @@
-/* The drivers that the Vulkan loader finds by files, their manifests. Where it finds them in another way, as under Windows and
- * Android, there are none here. */
+/* The drivers that the Vulkan loader finds by files, their manifests. */
 #ifndef VK_DRIVERS_H
 #define VK_DRIVERS_H
 
@@ -11,6 +10,7 @@
 typedef struct vk_drivers {
     char **manifests; ///< [n], paths in order of their bytes
     int n;
+    bool unlisted; ///< the loader finds them in other ways: there may be any (Windows)
     uint64_t hash; ///< another as soon as one of the manifests is another file, or one of the implicit layers'
 } vk_drivers;
 
