@@ -1,5 +1,6 @@
 /* pum_drivers_check: drivers that would take the program with them are left out before it loads them. */
 #include "vk/drivers.h"
+
 #include "base/cache_file.h"
 #include "base/child.h"
 #include "base/clock.h"
